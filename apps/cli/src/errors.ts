@@ -1,0 +1,30 @@
+/**
+ * The errors a person at the terminal meets. Their messages stand alone, so `main.ts` prints them without a stack;
+ * anything else that escapes a command is a fault of the program and keeps its stack.
+ */
+
+/** A wrong command line: the program ends with exit code 2. */
+export class UsageError extends Error {
+  override name = "UsageError";
+}
+
+/** A model that cannot be found, fetched or read as asked: exit code 1. */
+export class ModelError extends Error {
+  override name = "ModelError";
+}
+
+/**
+ * Why a download failed. After "broken" the bytes so far are kept and the same source is asked again next time; after
+ * the others another source may be tried.
+ */
+export type DownloadFault = "unreachable" | "refused" | "wrong file" | "broken";
+
+/** A download that did not end in a whole, right file. */
+export class DownloadError extends Error {
+  override name = "DownloadError";
+
+  /** @param fault what kind of failure it was */
+  constructor(readonly fault: DownloadFault, message: string) {
+    super(message);
+  }
+}
