@@ -68,15 +68,11 @@ async function fetchRest(url: URL, partial: PartialFile, from: ResumePoint, opti
   watch.expect("answer", options.connectTimeoutMs ?? 10_000);
   const response = await ask(url, from, watch);
   const start = response.status === 206 ? from.offset : 0;
-  try {
-    const total = checkedTotal(url, response, start, options.expected);
-    if (start > 0) options.onNotice?.(`Going on after the ${start} bytes from an earlier try`);
-    using file = await partial.open(start, response.headers);
-    const done = await writeBody(response, file, { start, total, url, watch, options });
-    if (total !== undefined && done !== total) throw brokenOff(url, done, total, "the connection ended");
-  } finally {
-    if (response.body?.locked === false) await response.body.cancel();
-  }
+  const total = checkedTotal(url, response, start, options.expected);
+  if (start > 0) options.onNotice?.(`Going on after the ${start} bytes from an earlier try`);
+  using file = await partial.open(start, response.headers);
+  const done = await writeBody(response, file, { start, total, url, watch, options });
+  if (total !== undefined && done !== total) throw brokenOff(url, done, total, "the connection ended");
 }
 
 async function ask(url: URL, from: ResumePoint, watch: Watch): Promise<Response> {
@@ -146,7 +142,6 @@ async function writeBody(response: Response, file: Deno.FsFile, body: Body): Pro
     }
   } catch (error) {
     watch.throwIfCallerAborted();
-    if (error instanceof Deno.errors.NotCapable) throw error;
     throw brokenOff(url, done, total, reason(error));
   }
 }

@@ -35,8 +35,9 @@ export class Watch implements Disposable {
     this.#caller?.throwIfAborted();
   }
 
-  /** Stops waiting. */
+  /** Stops waiting, and closes a connection that is still open. */
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
+    this.#silence.abort();
   }
 }

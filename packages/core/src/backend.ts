@@ -7,7 +7,7 @@
  * - no operand has zero elements; strides are >= 0; shapes and dtypes are checked already;
  * - operands of `binary` and `where` are broadcast (stride 0) and of one dtype; neighbouring dims are collapsed in
  *   `fill`, `copy`, `unary`, `binary` and `where`;
- * - `out` is contiguous at offset 0, except in `copy` and `scatter`, whose output is any view;
+ * - `out` is contiguous at offset 0, except in `fill` (any offset), `copy` and `scatter` (any view);
  * - `out`'s buffer is never an input's;
  * - a kernel that demands more of a layout than it would get receives a copy, made by dispatch and shown by the trace.
  *

@@ -88,7 +88,7 @@ function readVocabulary(metadata: GgufMetadata, kinds: ArrayLike<number> | undef
   if (kinds.length !== tokens.length) {
     throw tokenizerError(`tokenizer.ggml.token_type has ${kinds.length} elements for ${tokens.length} tokens`);
   }
-  return new Vocabulary(tokens, Uint8Array.from(kinds));
+  return new Vocabulary(tokens, kinds);
 }
 
 function readFrame(metadata: GgufMetadata, vocabulary: Vocabulary, addsBosByDefault: boolean): TokenizerFrame {

@@ -25,7 +25,9 @@ export function readPreTokenizer(value: unknown): PreTokenizerName {
   const last = parts.pop();
   if (last?.["type"] !== "ByteLevel") throw unsupported("pre_tokenizer", last ?? value);
   // Both settings are true when absent.
-  if (last["add_prefix_space"] !== false) throw tokenizerError("pre_tokenizer ByteLevel sets add_prefix_space, which is not supported");
+  if (last["add_prefix_space"] !== false) {
+    throw tokenizerError("pre_tokenizer ByteLevel has add_prefix_space on, which is not supported");
+  }
   const usesPattern = last["use_regex"] !== false;
   const [first, second] = parts;
   if (second !== undefined) throw unsupported("pre_tokenizer", second);

@@ -10,6 +10,8 @@ import { FormatError } from "../../formats/src/format_error.ts";
 /** The kind of a token, as GGUF numbers it. */
 export const TokenKind = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
+const KINDS: ReadonlySet<number> = new Set(Object.values(TokenKind));
+
 /** The error of tokenizer data that cannot be used. */
 export function tokenizerError(what: string): FormatError {
   return new FormatError(`Cannot read the tokenizer: ${what}`);
@@ -22,13 +24,14 @@ export class Vocabulary {
   readonly #ids = new Map<string, number>();
 
   /** @throws FormatError when two ids have the same text, or a kind is none of {@linkcode TokenKind}. */
-  constructor(tokens: readonly string[], kinds: Uint8Array) {
+  constructor(tokens: readonly string[], kinds: ArrayLike<number>) {
     if (tokens.length === 0) throw tokenizerError("the vocabulary is empty");
     this.tokens = tokens;
-    this.#kinds = kinds;
+    this.#kinds = new Uint8Array(tokens.length);
     for (const [id, token] of tokens.entries()) {
       const kind = kinds[id]!;
-      if (kind < TokenKind.normal || kind > TokenKind.byte) throw tokenizerError(`token ${id} has unknown kind ${kind}`);
+      if (!KINDS.has(kind)) throw tokenizerError(`token ${id} has unknown kind ${kind}`);
+      this.#kinds[id] = kind;
       // Some files pad the vocabulary with empty tokens; they have ids but cannot be looked up.
       if (token === "") continue;
       const first = this.#ids.get(token);

@@ -1,0 +1,58 @@
+/** Choosing between two tensors by a condition, and filling where a mask is true. */
+import { call } from "../../dispatch.ts";
+import { DTypeError, showShape } from "../../errors.ts";
+import { record } from "../../grad/node.ts";
+import { broadcastShapes } from "../../shape.ts";
+import type { Tensor, TensorLike } from "../../tensor.ts";
+import { expand } from "../views/expand.ts";
+import { resultType, scalarLike } from "./binary.ts";
+import { cast } from "./copy.ts";
+
+/**
+ * `condition ? a : b`, all three broadcast. What is not chosen has no influence, not even as NaN, and no gradient.
+ *
+ * @param condition bool
+ * @throws {DTypeError} when condition is not bool
+ * @throws {ShapeError} when the three do not broadcast
+ */
+export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
+  if (condition.dtype !== "bool") {
+    throw new DTypeError(`Cannot where ${condition.dtype} ${showShape(condition.shape)}: the condition must be bool; use ne(0)`);
+  }
+  if (typeof a === "number") {
+    using scalar = scalarLike(a, typeof b === "number" ? condition : b);
+    return where(condition, scalar, b);
+  }
+  if (typeof b === "number") {
+    using scalar = scalarLike(b, a);
+    return where(condition, a, scalar);
+  }
+  const shape = broadcastShapes("where", condition.shape, a.shape, b.shape);
+  const dtype = resultType(a, b);
+  using wideCondition = expand(condition, shape);
+  using castA = cast(a.detach(), dtype);
+  using castB = cast(b.detach(), dtype);
+  using wideA = expand(castA, shape);
+  using wideB = expand(castB, shape);
+  const out = call("where", [wideCondition, wideA, wideB], shape, dtype, {});
+  return record("where", out, [a, b], [
+    (grad, [c]) => where(c!, grad, 0),
+    (grad, [c]) => where(c!, 0, grad),
+  ], [condition]);
+}
+
+/**
+ * A copy with `value` where the mask is true (`torch.masked_fill`).
+ *
+ * @param mask bool, broadcasts to x
+ * @throws {DTypeError} when mask is not bool
+ * @throws {ShapeError} when the mask does not broadcast to x
+ */
+export function maskedFill(x: Tensor, mask: Tensor, value: number): Tensor {
+  if (mask.dtype !== "bool") {
+    throw new DTypeError(`Cannot maskedFill with ${mask.dtype} ${showShape(mask.shape)}: the mask must be bool; use ne(0)`);
+  }
+  using wide = expand(mask, x.shape);
+  using fillValue = cast(scalarLike(value, x), x.dtype);
+  return where(wide, fillValue, x);
+}

@@ -1,0 +1,59 @@
+/** Views that repeat, add or drop dims of size 1. No bytes are touched. */
+import { ShapeError, showShape } from "../../errors.ts";
+import { record } from "../../grad/node.ts";
+import { Layout } from "../../layout.ts";
+import { normalizeDim, sameShape, type Shape } from "../../shape.ts";
+import { Tensor } from "../../tensor.ts";
+import { alias } from "../primitives/copy.ts";
+
+/**
+ * Repeats dims of size 1 (stride 0), and puts dims in front; -1 keeps a size.
+ *
+ * @throws {ShapeError} when a size that is not 1 would change
+ */
+export function expand(x: Tensor, shape: Shape): Tensor {
+  if (sameShape(x.shape, shape)) return alias(x);
+  x.checkAlive("expand");
+  const lead = shape.length - x.rank;
+  const strides = new Array<number>(shape.length).fill(0);
+  const sizes = shape.map((size, i) => {
+    const have = x.shape[i - lead];
+    if (size === -1 && have !== undefined) size = have;
+    const fits = size >= 0 && (have === undefined || have === size || have === 1);
+    if (lead < 0 || !fits) {
+      throw new ShapeError(
+        `Cannot expand ${showShape(x.shape)} to ${showShape(shape)}: ` +
+          (lead < 0 || have === undefined ? "give a size >= 0 for each new dim, none may go" : `size ${have} at dim ${i - lead} is not 1`),
+      );
+    }
+    if (have === size) strides[i] = x.strides[i - lead]!;
+    return size;
+  });
+  if (lead < 0) throw new ShapeError(`Cannot expand ${showShape(x.shape)} to ${showShape(shape)}: no dim may go`);
+  const out = new Tensor(x.storage, new Layout(sizes, strides, x.offset));
+  return record("expand", out, [x], [alias]); // the walk sums what was repeated
+}
+
+/** Puts in a dim of size 1 so that it becomes dim `dim`. @throws {ShapeError} when out of range */
+export function unsqueeze(x: Tensor, dim: number): Tensor {
+  x.checkAlive("unsqueeze");
+  const at = normalizeDim("unsqueeze", dim, x.shape, x.rank + 1);
+  const stride = at < x.rank ? x.shape[at]! * x.strides[at]! : 1;
+  const layout = new Layout(x.shape.toSpliced(at, 0, 1), x.strides.toSpliced(at, 0, stride), x.offset);
+  return record("unsqueeze", new Tensor(x.storage, layout), [x], [(grad) => squeeze(grad, at)]);
+}
+
+/**
+ * Drops dims of size 1: all, or those given; a given dim of another size stays, as in PyTorch.
+ *
+ * @throws {ShapeError} when a dim is out of range
+ */
+export function squeeze(x: Tensor, dim?: number | readonly number[]): Tensor {
+  x.checkAlive("squeeze");
+  const dims = dim === undefined ? undefined : typeof dim === "number" ? [dim] : dim;
+  const given = dims === undefined ? undefined : new Set(dims.map((d) => normalizeDim("squeeze", d, x.shape)));
+  const kept = x.shape.map((_, i) => i).filter((i) => x.shape[i] !== 1 || (given !== undefined && !given.has(i)));
+  const layout = new Layout(kept.map((i) => x.shape[i]!), kept.map((i) => x.strides[i]!), x.offset);
+  const { shape } = x;
+  return record("squeeze", new Tensor(x.storage, layout), [x], [(grad) => grad.reshape(shape)]);
+}

@@ -1,0 +1,98 @@
+/**
+ * Everything, as CI runs it, or with `--quick` what one runs before each commit (under three minutes).
+ *
+ * Each stage is a command of its own whose output passes through. A failing stage fails the whole and hides no later
+ * one. The last line adds up what the stages counted: `N passed, N failed, N skipped`.
+ */
+import { ROOT } from "./files.ts";
+
+/** What a stage counted. */
+interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+/** A command to run with this same Deno; quick ones belong to `--quick` as well. */
+interface Stage {
+  readonly title: string;
+  readonly quick: boolean;
+  readonly args: readonly string[];
+}
+
+const STAGES: readonly Stage[] = [
+  { title: "format", quick: true, args: ["run", "-A", "scripts/fmt.ts", "--check"] },
+  { title: "lint", quick: true, args: ["lint"] },
+  { title: "types", quick: true, args: ["task", "check"] },
+  { title: "layers", quick: true, args: ["run", "-A", "scripts/check_layers.ts"] },
+  { title: "docs", quick: true, args: ["task", "docs"] },
+  { title: "tests", quick: true, args: ["test", "-A", "--doc", "--parallel", "packages", "apps", "scripts"] },
+  { title: "tests of the whole", quick: false, args: ["test", "-A", "tests"] },
+  { title: "conformance, scalar", quick: false, args: ["run", "-A", "scripts/conformance.ts", "--backend", "scalar"] },
+  { title: "setup", quick: false, args: ["run", "-A", "scripts/setup.ts"] },
+  { title: "browser", quick: false, args: ["run", "-A", "scripts/test_browser.ts"] },
+];
+
+/** `ok | 12 passed (3 steps) | 0 failed | 1 ignored (2s)`, as `deno test` closes. */
+const DENO_TEST = /^(?:ok|FAILED) \| (\d+) passed(?: \([^)]*\))? \| (\d+) failed(?: \([^)]*\))?(?: \| (\d+) ignored)?/;
+/** `12 passed, 0 failed, 1 skipped`, as conformance closes. */
+const CONFORMANCE = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/;
+
+/**
+ * Reads a stage's counts from the last line of its output that has any.
+ *
+ * @returns undefined where no line counts anything.
+ */
+export function readCounts(output: string): Counts | undefined {
+  const lines = output.split("\n").map((line) => line.trim()).reverse();
+  for (const line of lines) {
+    const match = DENO_TEST.exec(line) ?? CONFORMANCE.exec(line);
+    if (match !== null) return { passed: Number(match[1]), failed: Number(match[2]), skipped: Number(match[3] ?? 0) };
+  }
+  return undefined;
+}
+
+/** A stage's counts together with how it ended: one that counts nothing is one check, and failing is never silent. */
+export function judge(counts: Counts | undefined, success: boolean): Counts {
+  if (counts === undefined) return { passed: success ? 1 : 0, failed: success ? 0 : 1, skipped: 0 };
+  return success || counts.failed > 0 ? counts : { ...counts, failed: 1 };
+}
+
+async function run(stage: Stage): Promise<Counts> {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: [...stage.args],
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
+  });
+  const child = command.spawn();
+  const decoder = new TextDecoder();
+  let output = "";
+  for await (const chunk of child.stdout) {
+    await Deno.stdout.write(chunk);
+    output += decoder.decode(chunk, { stream: true });
+  }
+  const { success } = await child.status;
+  return judge(readCounts(output), success);
+}
+
+if (import.meta.main) {
+  const quick = Deno.args.includes("--quick");
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  const summary: string[] = [];
+  for (const stage of STAGES.filter((it) => it.quick || !quick)) {
+    console.log(`\n== ${stage.title}`);
+    const start = performance.now();
+    const counts = await run(stage);
+    total.passed += counts.passed;
+    total.failed += counts.failed;
+    total.skipped += counts.skipped;
+    const seconds = ((performance.now() - start) / 1000).toFixed(1);
+    summary.push(`${counts.failed === 0 ? "ok    " : "FAILED"} ${stage.title} (${seconds} s)`);
+  }
+  console.log(`\n${summary.join("\n")}\n`);
+  console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+  if (total.failed > 0) Deno.exit(1);
+}

@@ -1,0 +1,73 @@
+/**
+ * The conformance suite in headless Chromium: `test_browser.ts [--backend NAME] [--filter TEXT]`; with `--serve` it
+ * only serves the page, for a browser of one's own.
+ *
+ * A failure, an error on the console or one that no one caught fails the run. The last line is
+ * `N passed, N failed, N skipped`.
+ */
+import { parseArgs } from "node:util";
+import type { Report } from "../apps/conformance/report.ts";
+import { launchChromium } from "./chromium.ts";
+import { servePage } from "./conformance_page.ts";
+
+/** Longer than the suite takes on two slow cores; a page that hangs does not hang the run. */
+const TIMEOUT_MS = 15 * 60_000;
+
+const NOTHING: Report = { passed: 0, failed: 0, skipped: 0, failures: [] };
+
+/** Runs the page and returns its report, with the page's own errors added as failures. */
+async function runPage(url: string): Promise<Report> {
+  const browser = await launchChromium();
+  try {
+    const page = await browser.newPage();
+    const errors: string[] = [];
+    page.on("console", (message) => {
+      if (message.type() === "error") errors.push(`console: ${message.text()}`);
+    });
+    page.on("pageerror", (error) => errors.push(`page: ${error.stack ?? error.message}`));
+    await page.goto(url);
+    const report = await Promise.race([page.evaluate(readReport), timeout()]).catch((error: Error) => {
+      errors.push(error.message);
+      return NOTHING;
+    });
+    return { ...report, failed: report.failed + errors.length, failures: [...report.failures, ...errors] };
+  } finally {
+    await browser.close();
+  }
+}
+
+/** Runs in the page: its report, after a turn in which errors that were thrown meanwhile arrive. */
+async function readReport(): Promise<Report> {
+  const report = await globalThis.report;
+  await new Promise((resolve) => setTimeout(resolve));
+  return report;
+}
+
+function timeout(): Promise<never> {
+  return new Promise((_, reject) => {
+    const id = setTimeout(() => reject(new Error(`the page ran for ${TIMEOUT_MS / 60_000} minutes`)), TIMEOUT_MS);
+    Deno.unrefTimer(id);
+  });
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    args: Deno.args,
+    options: {
+      backend: { type: "string", default: "scalar" },
+      filter: { type: "string", default: "" },
+      serve: { type: "boolean", default: false },
+    },
+  });
+  const { url, server } = await servePage();
+  const address = `${url}?${new URLSearchParams({ backend: values.backend, filter: values.filter })}`;
+  if (values.serve) {
+    console.log(`Open ${address}`);
+    await server.finished;
+  } else {
+    const { passed, failed, skipped, failures } = await runPage(address).finally(() => server.shutdown());
+    for (const failure of failures) console.error(failure);
+    console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+    if (failed > 0) Deno.exit(1);
+  }
+}
