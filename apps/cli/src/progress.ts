@@ -17,7 +17,7 @@ const LINES_IN_A_LOG = 10;
 const LOG_EVERY_BYTES = 100e6; // where nobody knows the total
 
 /** A progress bar counted in bytes. */
-export class ProgressBar {
+export class ProgressBar implements Disposable {
   readonly #label: string;
   readonly #output: ProgressOutput;
   #shown = "";
@@ -41,6 +41,11 @@ export class ProgressBar {
   end(): void {
     if (this.#shown !== "") this.#output.write("\n");
     this.#shown = "";
+  }
+
+  /** Ends the line, also when what was going on failed. */
+  [Symbol.dispose](): void {
+    this.end();
   }
 
   #draw(line: string): void {

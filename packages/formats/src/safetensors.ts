@@ -4,11 +4,10 @@
  * offsets count in. Every byte of the data belongs to exactly one tensor. Nothing in the header is believed unchecked.
  */
 import { numelOf } from "../../core/src/shape.ts";
-import { showShape } from "../../core/src/errors.ts";
 import type { ByteSource } from "./byte_source.ts";
 import { formatError, quote } from "./format_error.ts";
 import { isObject, MAX_HEADER_BYTES, parseJsonObject } from "./json_object.ts";
-import { SAFETENSORS_DTYPES, type SafetensorsDType } from "./safetensors_dtype.ts";
+import { SAFETENSORS_DTYPES } from "./safetensors_dtype.ts";
 import type { TensorEntry, TensorFile } from "./tensor_file.ts";
 
 const MAX_DIMS = 64; // NumPy's limit, and PyTorch's for most operations
@@ -78,19 +77,16 @@ function readEntry(source: ByteSource, name: string, value: unknown, dataStart: 
     throw fail("bad data_offsets", "[begin, end] in bytes", quote(offsets));
   }
   const [begin, end] = [offsets[0]!, offsets[1]!];
-  const byteLength = numelOf(shape) * stored.bytes; // NaN or beyond 2^53 where the sizes overflow
+  const byteLength = numelOf(shape) * stored.bytes;
+  if (!Number.isSafeInteger(byteLength)) throw fail("too many elements", "at most 2^53 bytes", quote(shape));
   if (byteLength !== end - begin) {
-    throw fail("its bytes do not fit its shape", describeBytes(stored, shape, byteLength), `${end - begin}`);
+    throw fail("its bytes do not fit its shape", `${byteLength} bytes (${dtype} ${quote(shape)})`, `${end - begin}`);
   }
   if (end > source.byteLength - dataStart) {
     throw fail("it lies beyond the end of the file", `${dataStart + end} bytes`, `${source.byteLength}: truncated`);
   }
   const storedAs = stored.storedAs === undefined ? {} : { storedAs: stored.storedAs };
   return { name, dtype: stored.dtype, shape, source, offsetBytes: dataStart + begin, byteLength, ...storedAs };
-}
-
-function describeBytes(stored: SafetensorsDType, shape: readonly number[], byteLength: number): string {
-  return `${byteLength} bytes (${stored.name} ${showShape(shape)})`;
 }
 
 function isSizes(value: unknown): value is readonly number[] {

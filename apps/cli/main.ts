@@ -1,0 +1,57 @@
+/**
+ * The `heed` command: text to stdout, everything else to stderr. Exit codes: 0 done, 1 it could not be done, 2 the
+ * command line is wrong, 130 interrupted.
+ */
+import config from "../../deno.json" with { type: "json" };
+import { UsageError } from "./src/errors.ts";
+import { generate } from "./src/generate.ts";
+import { inspect } from "./src/inspect.ts";
+
+const HELP = `heed COMMAND
+
+  generate PROMPT  write text with a model
+  inspect MODEL    show what a model is made of
+
+  heed COMMAND --help  shows a command's options
+  -h, --help           show this
+  --version            show the version
+
+Models that are fetched lie in HEED_CACHE, or in heed/ in this system's folder for caches.
+`;
+
+const COMMANDS: ReadonlyMap<string, (args: readonly string[]) => Promise<void>> = new Map([
+  ["generate", generate],
+  ["inspect", inspect],
+]);
+
+async function run([name, ...args]: readonly string[]): Promise<void> {
+  if (name === undefined || name === "-h" || name === "--help") return console.log(HELP.trimEnd());
+  if (name === "--version") return console.log(`heed ${config.version} (deno ${Deno.version.deno})`);
+  const command = COMMANDS.get(name);
+  if (command !== undefined) return await command(args);
+  const kind = name.startsWith("-") ? "option" : "command";
+  throw new UsageError(`Unknown ${kind} "${name}"; the commands are ${[...COMMANDS.keys()].join(" and ")}`);
+}
+
+/** A fault of the program shows where it is; what a person can mend shows only what it is. */
+function report(error: unknown): number {
+  if (!(error instanceof Error)) console.error("heed:", error);
+  else if (isFault(error)) console.error("heed: this is a fault of the program;", error);
+  else console.error(`heed: ${error.message}`);
+  if (!(error instanceof UsageError)) return 1;
+  console.error("Run with --help to see what it takes");
+  return 2;
+}
+
+function isFault(error: Error): boolean {
+  return error.message.startsWith("Internal:") ||
+    [TypeError, RangeError, ReferenceError, SyntaxError, Error].some((builtIn) => error.constructor === builtIn);
+}
+
+if (import.meta.main) {
+  try {
+    await run(Deno.args);
+  } catch (error) {
+    Deno.exitCode = report(error);
+  }
+}

@@ -1,0 +1,83 @@
+/** Sorting along a dim: stable, NaN last in ascending order, with the indices that sort. */
+import { allocate, callInto } from "../../dispatch.ts";
+import { dtypeInfo } from "../../dtype.ts";
+import { DTypeError, ShapeError, showShape } from "../../errors.ts";
+import { record } from "../../grad/node.ts";
+import { normalizeDim } from "../../shape.ts";
+import type { Tensor } from "../../tensor.ts";
+import { narrow } from "../views/slice.ts";
+import { clone } from "./copy.ts";
+import { filled } from "./fill.ts";
+import { scatterAdd } from "./scatter.ts";
+
+/** Values and where they were along the dim. */
+export interface SortResult {
+  /** Of x's dtype. */
+  readonly values: Tensor;
+  /** i32. */
+  readonly indices: Tensor;
+}
+
+/** How to sort. */
+export interface SortOptions {
+  /** The dim; the last when left out. */
+  readonly dim?: number | undefined;
+  /** Largest first. */
+  readonly descending?: boolean | undefined;
+}
+
+/** Sorted values and their indices; equal ones keep their order. @throws {ShapeError} when dim is out of range */
+export function sort(x: Tensor, options: SortOptions = {}): SortResult {
+  const dim = normalizeDim("sort", options.dim ?? -1, x.shape);
+  if (dtypeInfo(x.dtype).kind === "block") {
+    throw new DTypeError(`Cannot sort ${x.dtype} ${showShape(x.shape)}: convert with to("f32") first`);
+  }
+  if (x.rank === 0) return { values: clone(x), indices: filled(x.backend, [], "i32", 0) };
+  const values = allocate(x.backend, x.shape, x.dtype);
+  const indices = allocate(x.backend, x.shape, "i32");
+  callInto("sort", [x], [values, indices], { dim, descending: options.descending ?? false });
+  return { values: withGradient("sort", values, indices, x, dim), indices };
+}
+
+/** The indices that sort (`torch.argsort`, stable). */
+export function argsort(x: Tensor, options: SortOptions = {}): Tensor {
+  const { values, indices } = sort(x.detach(), options);
+  values.dispose();
+  return indices;
+}
+
+/** What `topk` and `max` with a dim need. */
+export interface TopkOptions {
+  /** The dim; the last when left out. */
+  readonly dim?: number | undefined;
+  /** Largest when true or left out, else smallest. */
+  readonly largest?: boolean | undefined;
+}
+
+/**
+ * The k largest (or smallest) elements of a dim, in order.
+ *
+ * @throws {ShapeError} when k is not within the dim
+ */
+export function topk(x: Tensor, k: number, options: TopkOptions = {}): SortResult {
+  const dim = normalizeDim("topk", options.dim ?? -1, x.shape);
+  const size = x.shape[dim] ?? 1;
+  if (!Number.isInteger(k) || k < 0 || k > size) {
+    throw new ShapeError(`Cannot topk ${showShape(x.shape)} at dim ${dim} with k = ${k}: the dim has ${size}`);
+  }
+  const sorted = sort(x.detach(), { dim, descending: options.largest ?? true });
+  if (x.rank === 0) return sorted;
+  using allValues = sorted.values;
+  using allIndices = sorted.indices;
+  using someValues = narrow(allValues, dim, 0, k);
+  using someIndices = narrow(allIndices, dim, 0, k);
+  const indices = clone(someIndices);
+  return { values: withGradient("topk", clone(someValues), indices, x, dim), indices };
+}
+
+function withGradient(op: string, values: Tensor, indices: Tensor, x: Tensor, dim: number): Tensor {
+  const { shape } = x;
+  return record(op, values, [x], [
+    (grad, [ids]) => scatterAdd(filled(grad.backend, shape, grad.dtype, 0), dim, ids!, grad),
+  ], [indices]);
+}
