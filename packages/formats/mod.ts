@@ -4,7 +4,7 @@
  *
  * @module
  */
-export { type FormatErrorDetails, FormatError } from "./src/format_error.ts";
+export { FormatError, type FormatErrorDetails } from "./src/format_error.ts";
 export { blobSource, type ByteSource, bytesSource, checkRange } from "./src/byte_source.ts";
 export { urlSource, type UrlSourceOptions } from "./src/url_source.ts";
 export {

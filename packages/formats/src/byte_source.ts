@@ -1,7 +1,8 @@
 /**
- * Where a file's bytes come from. A {@linkcode ByteSource} is random access by `read(offset, length)`, which gives exactly
- * that many bytes or an error; readers above it never hold a whole file. Sources here: bytes in memory and a Blob (a
- * browser's File is one); by HTTP it is url_source.ts. Files on disk need a runtime's own API, so applications make those.
+ * Where a file's bytes come from. A {@linkcode ByteSource} is random access by `read(offset, length)`, which gives
+ * exactly that many bytes or an error; readers above it never hold a whole file. Sources here: bytes in memory and a
+ * Blob (a browser's File is one); HTTP is in url_source.ts. Files on disk need a runtime's own API: applications make
+ * those.
  */
 import { formatError } from "./format_error.ts";
 
@@ -15,7 +16,7 @@ export interface ByteSource {
    * Reads exactly `length` bytes from `offset` on.
    *
    * @param into room that the source may fill, at least `length` bytes
-   * @returns the bytes: in `into`, or in memory of the source's own, so they are only read, and only until the next read
+   * @returns the bytes, in `into` or in memory of the source's own: to be read only, and only until the next read
    * @throws {FormatError} when the file ends before that
    */
   read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array>;

@@ -1,7 +1,7 @@
 /**
- * The error of a file that is not what it claims to be: truncated, corrupt, of an unknown version or dtype, or missing.
- * Messages follow the house's form, `Cannot read model.gguf: tensor "a.weight": …: expected …, found …`; the parts are
- * also properties, for programs. After one of these nothing is half loaded.
+ * The error of a file that is not what it claims to be: truncated, corrupt, of an unknown version or dtype, missing.
+ * Messages have one form, `Cannot read model.gguf: tensor "a.weight": …: expected …, found …`; the parts are also
+ * properties, for programs. After one of these nothing is half loaded.
  */
 
 /** The parts of a {@linkcode FormatError}, for programs. */
@@ -26,10 +26,12 @@ export interface FormatErrorDetails {
  * import { assertRejects } from "@std/assert";
  * import { bytesSource, FormatError, openGguf } from "@heed/heed/formats";
  *
- * await assertRejects(() => openGguf(bytesSource(new Uint8Array(100), "zeros.gguf")), FormatError, "Cannot read zeros.gguf");
+ * const zeros = bytesSource(new Uint8Array(100), "zeros.gguf");
+ * await assertRejects(() => openGguf(zeros), FormatError, "Cannot read zeros.gguf: it is not GGUF");
  * ```
  */
 export class FormatError extends Error {
+  /** The class's name, for messages. */
   override name = "FormatError";
   /** The file, as its source names it. */
   readonly file: string | undefined;
@@ -41,6 +43,8 @@ export class FormatError extends Error {
   readonly found: string | undefined;
 
   /**
+   * Makes the error of a message.
+   *
    * @param message the whole message, in the house's form
    * @param details its parts
    */

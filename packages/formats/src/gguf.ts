@@ -47,13 +47,19 @@ export async function openGguf(source: ByteSource): Promise<TensorFile> {
 
 async function checkVersion(cursor: GgufCursor): Promise<void> {
   const { name, byteLength } = cursor.source;
-  if (byteLength < 24) throw formatError(name, "it is too short for GGUF", { expected: "at least 24 bytes", found: `${byteLength}` });
+  if (byteLength < 24) {
+    throw formatError(name, "it is too short for GGUF", { expected: "at least 24 bytes", found: `${byteLength}` });
+  }
   const magic = await cursor.u32();
-  if (magic !== MAGIC) throw formatError(name, "it is not GGUF", { expected: 'magic "GGUF"', found: `0x${magic.toString(16)}` });
+  if (magic !== MAGIC) {
+    throw formatError(name, "it is not GGUF", { expected: 'magic "GGUF"', found: `0x${magic.toString(16)}` });
+  }
   const version = await cursor.u32();
   if (version === 2 || version === 3) return;
-  const why = version === 1 ? "GGUF version 1 is no longer read; convert the file again"
-    : (version & 0xffff) === 0 && version !== 0 ? "it is a big-endian GGUF; convert it for little-endian machines"
+  const why = version === 1
+    ? "GGUF version 1 is no longer read; convert the file again"
+    : (version & 0xffff) === 0 && version !== 0
+    ? "it is a big-endian GGUF; convert it for little-endian machines"
     : "unknown GGUF version";
   throw formatError(name, why, { expected: "version 2 or 3", found: `${version}` });
 }

@@ -30,7 +30,7 @@ const SCALARS: ReadonlyMap<number, Scalar> = new Map<number, Scalar>([
 
 const MAX_ARRAY_DEPTH = 8; // no file nests deeper than 1; the format sets no limit
 
-/** Elements of all arrays together: 30 times the largest vocabulary known. Small numbers would grow 8-fold in memory. */
+/** Elements of all arrays together, 30 times the largest vocabulary known: one byte in the file is 8 in memory. */
 export const MAX_ARRAY_ELEMENTS = 1 << 23;
 
 /** Reads values, and keeps count of array elements. */
@@ -97,11 +97,17 @@ export class GgufValueReader {
   #scalar(type: number, key: string): Scalar {
     const scalar = SCALARS.get(type);
     if (scalar !== undefined) return scalar;
-    throw formatError(this.#cursor.source.name, `unknown value type of ${key}`, { expected: "0 to 12", found: `${type}` });
+    throw formatError(this.#cursor.source.name, `unknown value type of ${key}`, {
+      expected: "0 to 12",
+      found: `${type}`,
+    });
   }
 
   #bool(value: number | bigint, key: string): boolean {
     if (value === 0 || value === 1) return value === 1;
-    throw formatError(this.#cursor.source.name, `the value of ${key} is no bool`, { expected: "0 or 1", found: `${value}` });
+    throw formatError(this.#cursor.source.name, `the value of ${key} is no bool`, {
+      expected: "0 or 1",
+      found: `${value}`,
+    });
   }
 }

@@ -1,6 +1,6 @@
 /**
- * From a file's tensors to a backend's: read in the order they lie in, piece by piece, with progress. After an error or an
- * abort nothing is half loaded: what was made is disposed of.
+ * From a file's tensors to a backend's: read in the order they lie in, piece by piece, with progress. After an error or
+ * an abort nothing is half loaded: what was made is disposed of.
  */
 import type { Backend } from "../../core/src/backend.ts";
 import { tensorFromPieces } from "../../core/src/create.ts";

@@ -25,11 +25,15 @@ export async function openShardedSafetensors(indexName: string, open: OpenFile):
   const shards = new Map<string, TensorFile>();
   const close = (): void => shards.forEach((shard) => shard.close());
   try {
-    for (const shardName of new Set(weightMap.values())) shards.set(shardName, await openShard(indexName, shardName, open));
+    for (const shardName of new Set(weightMap.values())) {
+      shards.set(shardName, await openShard(indexName, shardName, open));
+    }
     const tensors = new Map<string, TensorEntry>();
     for (const [tensor, shardName] of weightMap) {
       const entry = shards.get(shardName)?.tensors.get(tensor);
-      if (entry === undefined) throw formatError(indexName, `it is not in ${quote(shardName)}, where the index has it`, { tensor });
+      if (entry === undefined) {
+        throw formatError(indexName, `it is not in ${quote(shardName)}, where the index has it`, { tensor });
+      }
       tensors.set(tensor, entry);
     }
     const metadata = new Map([...shards.values()].flatMap((shard) => [...shard.metadata]));
@@ -63,7 +67,9 @@ function checkWeightMap(indexName: string, value: unknown): Map<string, string> 
   const weightMap = new Map<string, string>();
   for (const [tensor, fileName] of Object.entries(value)) {
     // No separators of any system, no drive, no scheme, no "..": the shard lies beside the index.
-    if (typeof fileName !== "string" || !/^[^/\\:\0]+$/.test(fileName) || fileName.startsWith("..") || fileName === ".") {
+    if (
+      typeof fileName !== "string" || !/^[^/\\:\0]+$/.test(fileName) || fileName.startsWith("..") || fileName === "."
+    ) {
       throw formatError(indexName, "bad shard name", {
         tensor,
         expected: "a plain file name beside the index",

@@ -56,7 +56,9 @@ function storedType(name: string, dtype: DType): number {
   if (name === "__metadata__") throw new ShapeError(`Cannot write tensor "${name}": safetensors reserves the name`);
   const index = SAFETENSORS_DTYPES.findIndex((stored) => stored.dtype === dtype);
   if (index >= 0) return index;
-  throw new DTypeError(`Cannot write ${dtype} tensor "${name}": safetensors has no block dtypes; convert with to("f32")`);
+  throw new DTypeError(
+    `Cannot write ${dtype} tensor "${name}": safetensors has no block dtypes; convert with to("f32")`,
+  );
 }
 
 function encodeHeader(json: string): Uint8Array {

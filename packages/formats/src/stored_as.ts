@@ -1,5 +1,5 @@
 /**
- * What is stored differently from how it is held: 64-bit integers (PyTorch's indices) are held as i32, each one checked;
+ * What is stored differently from how it is held: 64-bit integers (PyTorch's indices) are held as i32, each checked;
  * bools are checked to be 0 or 1, since backends rely on that.
  */
 import type { ByteSource } from "./byte_source.ts";

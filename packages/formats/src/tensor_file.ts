@@ -1,13 +1,13 @@
 /**
- * What safetensors and GGUF files have in common once their header is read: named tensors that lie somewhere in a source,
- * and metadata. Bytes are read in pieces, in order, so that a weight is never twice in memory.
+ * What safetensors and GGUF files have in common once their header is read: named tensors that lie somewhere in a
+ * source, and metadata. Bytes are read in pieces, in order, so that a weight is never twice in memory.
  */
 import type { DType } from "../../core/src/dtype.ts";
 import type { ByteSource } from "./byte_source.ts";
 import { formatError } from "./format_error.ts";
 import { boolBytes, narrowIntegers } from "./stored_as.ts";
 
-/** A value of a file's metadata; safetensors has strings only. 64-bit integers are bigint where a number is not exact. */
+/** A value of a file's metadata (safetensors: a string). 64-bit integers are bigint where a number is not exact. */
 export type GgufValue = number | bigint | boolean | string | readonly GgufValue[];
 
 /** Where a tensor lies, and what it is. */

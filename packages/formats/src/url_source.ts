@@ -2,8 +2,8 @@
  * A file behind a URL, by HTTP range requests.
  *
  * One response is kept open and read on as long as reads go forward, so that a file read in order costs one request and
- * is never in memory as a whole; a read elsewhere opens a new one (`Range: bytes=N-`, RFC 9110 section 14). A connection that
- * breaks is taken up where it broke, as long as each attempt brings something.
+ * is never in memory as a whole; a read elsewhere opens a new one (`Range: bytes=N-`, RFC 9110 section 14). A connection
+ * that breaks is taken up where it broke, as long as each attempt brings something.
  *
  * A server that ignores `Range` sends everything: it is then read once, into a Blob (which a browser may keep on disk).
  */
@@ -53,9 +53,7 @@ async function request(url: URL, name: string, offset: number, options: UrlSourc
   await response.body?.cancel();
   throw formatError(name, packed ? "the server compresses ranges" : "the server refuses", {
     expected: "200 or 206",
-    found: packed
-      ? `content-encoding ${response.headers.get("content-encoding")}`
-      : `${status} ${statusText}`.trim(),
+    found: packed ? `content-encoding ${response.headers.get("content-encoding")}` : `${status} ${statusText}`.trim(),
   });
 }
 
@@ -132,7 +130,9 @@ class UrlSource implements ByteSource {
     } catch (error) {
       if (this.#fresh || this.#options.signal?.aborted) throw error;
     }
-    if (value === undefined && this.#fresh) throw formatError(this.name, `the server sends nothing at ${this.#position}`);
+    if (value === undefined && this.#fresh) {
+      throw formatError(this.name, `the server sends nothing at ${this.#position}`);
+    }
     if (value === undefined) return await this.#open(this.#position);
     this.#pending = value;
     this.#fresh = false;

@@ -4,7 +4,16 @@ import { FormatError } from "../src/format_error.ts";
 import { openGguf } from "../src/gguf.ts";
 import { streamTensor, type TensorFile } from "../src/tensor_file.ts";
 import { collect } from "./file_source.ts";
-import { arrayValue, Bytes, gguf, type GgufSpec, type TensorSpec, textValue, u32Value, type Value } from "./gguf_writer.ts";
+import {
+  arrayValue,
+  Bytes,
+  gguf,
+  type GgufSpec,
+  type TensorSpec,
+  textValue,
+  u32Value,
+  type Value,
+} from "./gguf_writer.ts";
 
 function open(spec: GgufSpec | Uint8Array): Promise<TensorFile> {
   return openGguf(bytesSource(spec instanceof Uint8Array ? spec : gguf(spec), "a.gguf"));
@@ -51,7 +60,12 @@ const TYPES: readonly (readonly [string, number, number, number])[] = [
   ["bf16", 30, 1, 2],
 ];
 Deno.test("every GGML type with a dtype here is read", async () => {
-  const tensors = TYPES.map(([name, type, block, bytes]) => ({ name, sizes: [2 * block, 3], type, data: counting(6 * bytes) }));
+  const tensors = TYPES.map(([name, type, block, bytes]) => ({
+    name,
+    sizes: [2 * block, 3],
+    type,
+    data: counting(6 * bytes),
+  }));
   const file = await open({ tensors });
   for (const [name, , block, bytes] of TYPES) {
     const entry = file.tensors.get(name)!;
@@ -80,7 +94,9 @@ const VALUES: readonly (readonly [string, Value, unknown])[] = [
   ["array of bool", arrayValue(7, 3, [1, 0, 1]), [true, false, true]],
   ["array of strings", arrayValue(8, 2, new Bytes().text("a").text("").done()), ["a", ""]],
   ["empty array", arrayValue(8, 0, []), []],
-  ["array of arrays", arrayValue(9, 2, new Bytes().u32(0).u64(2).raw([1, 2]).u32(8).u64(1).text("x").done()), [[1, 2], ["x"]]],
+  ["array of arrays", arrayValue(9, 2, new Bytes().u32(0).u64(2).raw([1, 2]).u32(8).u64(1).text("x").done()), [[1, 2], [
+    "x",
+  ]]],
 ];
 Deno.test("metadata of every type is read", async () => {
   const file = await open({ metadata: VALUES.map(([key, value]) => [key, value]) });
@@ -92,7 +108,10 @@ Deno.test("a header longer than a piece is read in growing pieces, none of the d
   const strings = new Bytes();
   for (let i = 0; i < 20_000; i++) strings.text(`token ${i}`);
   const data = { name: "w", sizes: [1 << 18], type: 0, data: new Uint8Array(1 << 20) };
-  const bytes = gguf({ metadata: [["long", textValue("x".repeat(200_000))], ["tokens", arrayValue(8, 20_000, strings.done())]], tensors: [data] });
+  const bytes = gguf({
+    metadata: [["long", textValue("x".repeat(200_000))], ["tokens", arrayValue(8, 20_000, strings.done())]],
+    tensors: [data],
+  });
   const reads: [number, number][] = [];
   const memory = bytesSource(bytes, "a.gguf");
   const source: ByteSource = {
@@ -106,7 +125,9 @@ Deno.test("a header longer than a piece is read in growing pieces, none of the d
   const tokens = file.metadata.get("tokens");
   assert(Array.isArray(tokens));
   assertEquals([tokens.length, tokens[19_999]], [20_000, "token 19999"]);
-  for (let i = 1; i < reads.length; i++) assertEquals(reads[i]![0], reads[i - 1]![0] + reads[i - 1]![1], "in order, no gap");
+  for (let i = 1; i < reads.length; i++) {
+    assertEquals(reads[i]![0], reads[i - 1]![0] + reads[i - 1]![1], "in order, no gap");
+  }
   assert(reads.length >= 3 && reads[0]![1] === 65536);
   const { offsetBytes } = file.tensors.get("w")!;
   const read = reads.reduce((sum, [, length]) => sum + length, 0);
@@ -143,38 +164,124 @@ const HUGE = 1n << 60n;
 const BAD: readonly (readonly [what: string, spec: GgufSpec | Uint8Array, message: string])[] = [
   ["empty", new Uint8Array(), "it is too short for GGUF: expected at least 24 bytes, found 0"],
   ["wrong magic", patched(0, 0x47, 0x47, 0x4d, 0x4c), 'it is not GGUF: expected magic "GGUF", found 0x4c4d4747'],
-  ["version 1", patched(4, 1), "GGUF version 1 is no longer read; convert the file again: expected version 2 or 3, found 1"],
+  [
+    "version 1",
+    patched(4, 1),
+    "GGUF version 1 is no longer read; convert the file again: expected version 2 or 3, found 1",
+  ],
   ["version 4", patched(4, 4), "unknown GGUF version: expected version 2 or 3, found 4"],
   ["version 0", patched(4, 0), "unknown GGUF version"],
   ["big-endian", patched(4, 0, 0, 0, 3), "it is a big-endian GGUF; convert it for little-endian machines"],
-  ["2^60 tensors", { tensorCount: HUGE }, `the number of tensors is beyond what can follow (truncated or corrupt): expected at most 0, found ${HUGE}`],
+  [
+    "2^60 tensors",
+    { tensorCount: HUGE },
+    `the number of tensors is beyond what can follow (truncated or corrupt): expected at most 0, found ${HUGE}`,
+  ],
   ["2^60 values", { valueCount: HUGE }, "the number of metadata values is beyond what can follow"],
-  ["one tensor too many", { tensors: [f32("a", [1])], tensorCount: 2 }, "header ends too early"],
-  ["key of 2^63 bytes", { valueCount: 1, metadata: [], tensors: [f32("a", [1], { name: "" })] }, "unknown value type"],
-  ["string of 2^63 bytes", value(8, u64(1n << 63n)), `the length of the value of "k" is beyond what can follow (truncated or corrupt): expected at most`],
-  ["array of 2^62", value(9, new Bytes().u32(5).u64(1n << 62n).done()), `the array length of "k" is beyond what can follow`],
-  ["array of 2^62 strings", value(9, new Bytes().u32(8).u64(1n << 62n).done()), `the array length of "k" is beyond what can follow`],
-  ["array of 2^62 arrays", value(9, new Bytes().u32(9).u64(1n << 62n).done()), `the array length of "k" is beyond what can follow`],
+  [
+    "one tensor too many",
+    { tensors: [f32("a", [1])], tensorCount: 2 },
+    "the number of tensors is beyond what can follow",
+  ],
+  ["cut within the header", gguf(value(12, u64(0n))).slice(0, 40), "the number of tensors is beyond what can follow"],
+  [
+    "cut within a value",
+    gguf({ metadata: [["k", { type: 12, bytes: u64(0n) }]] }).slice(0, 40),
+    "its header ends too early: expected 8 bytes at 37, found 3",
+  ],
+  [
+    "key of 2^63 bytes",
+    patched(16, 1, 0, 0, 0, 0, 0, 0, 0, ...u64(1n << 63n)),
+    "the length of a metadata key is beyond what can follow",
+  ],
+  [
+    "string of 2^63 bytes",
+    value(8, u64(1n << 63n)),
+    `the length of the value of "k" is beyond what can follow (truncated or corrupt): expected at most`,
+  ],
+  [
+    "array of 2^62",
+    value(9, new Bytes().u32(5).u64(1n << 62n).done()),
+    `the array length of "k" is beyond what can follow`,
+  ],
+  [
+    "array of 2^62 strings",
+    value(9, new Bytes().u32(8).u64(1n << 62n).done()),
+    `the array length of "k" is beyond what can follow`,
+  ],
+  [
+    "array of 2^62 arrays",
+    value(9, new Bytes().u32(9).u64(1n << 62n).done()),
+    `the array length of "k" is beyond what can follow`,
+  ],
   ["arrays 9 deep", { metadata: [["k", nested(9)]] }, 'the arrays of "k" nest too deeply: expected at most 8 levels'],
   ["unknown value type", value(13, [0]), 'unknown value type of "k": expected 0 to 12, found 13'],
-  ["unknown element type", value(9, new Bytes().u32(99).u64(0).done()), 'unknown value type of "k": expected 0 to 12, found 99'],
+  [
+    "unknown element type",
+    value(9, new Bytes().u32(99).u64(0).done()),
+    'unknown value type of "k": expected 0 to 12, found 99',
+  ],
   ["bool of 2", value(7, [2]), 'the value of "k" is no bool: expected 0 or 1, found 2'],
   ["string not UTF-8", value(8, new Bytes().u64(1).raw([0xff]).done()), 'the value of "k" at byte 45 is not UTF-8'],
   ["key twice", { metadata: [["k", u32Value(1)], ["k", u32Value(1)]] }, 'metadata "k" is there twice'],
-  ["alignment 0", { metadata: [["general.alignment", u32Value(0)]] }, "bad general.alignment: expected a power of two, found 0"],
-  ["alignment 48", { metadata: [["general.alignment", u32Value(48)]] }, "bad general.alignment: expected a power of two, found 48"],
+  [
+    "alignment 0",
+    { metadata: [["general.alignment", u32Value(0)]] },
+    "bad general.alignment: expected a power of two, found 0",
+  ],
+  [
+    "alignment 48",
+    { metadata: [["general.alignment", u32Value(48)]] },
+    "bad general.alignment: expected a power of two, found 48",
+  ],
   ["alignment a string", { metadata: [["general.alignment", textValue("32")]] }, 'found "32"'],
   ["tensor twice", { tensors: [f32("a", [1]), f32("a", [1])] }, 'tensor "a": it is there twice'],
   ["5 dims", { tensors: [f32("a", [1, 1, 1, 1, 1])] }, 'tensor "a": too many dims: expected at most 4, found 5'],
-  ["size beyond 2^53", { tensors: [{ name: "a", sizes: [1n << 63n], type: 0, data: new Uint8Array(4) }] }, 'tensor "a": a size is absurd: expected less than 2^53, found 9223372036854775808'],
-  ["too many elements", { tensors: [{ name: "a", sizes: [1n << 40n, 1n << 40n], type: 0, data: new Uint8Array(4) }] }, 'tensor "a": too many elements: expected at most 2^53, found [1099511627776, 1099511627776]'],
-  ["unsupported type", { tensors: [{ name: "a", sizes: [256], type: 16, data: new Uint8Array(66) }] }, 'tensor "a": unknown dtype: expected one of f32, f16, q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, q6_k, iq4_nl, iq4_xs, i32, f64, bf16, found IQ2_XXS (type 16)'],
-  ["unknown type", { tensors: [{ name: "a", sizes: [1], type: 1000, data: new Uint8Array(4) }] }, "found an unknown type (type 1000)"],
-  ["part of a block", { tensors: [{ name: "a", sizes: [33, 32], type: 2, data: new Uint8Array(1000) }] }, 'tensor "a": rows of q4_0 are whole blocks: expected a last size that 32 divides, found [32, 33]'],
-  ["unaligned offset", { tensors: [f32("a", [20], { offset: 4 })] }, 'tensor "a": its offset is not aligned: expected a multiple of 32, found 4'],
-  ["offset beyond the file", { tensors: [f32("a", [1], { offset: HUGE })] }, 'tensor "a": it lies beyond the end of the file'],
-  ["truncated data", good.slice(0, -1), 'tensor "a": it lies beyond the end of the file: expected 24 bytes (f32 [3, 2]) at 96, found 119 bytes in all: truncated or corrupt'],
-  ["overlap", { tensors: [f32("a", [20]), f32("b", [8], { offset: 32 })] }, 'tensor "b": it overlaps "a": expected begin at byte'],
+  [
+    "size beyond 2^53",
+    { tensors: [{ name: "a", sizes: [1n << 63n], type: 0, data: new Uint8Array(4) }] },
+    'tensor "a": a size is absurd: expected less than 2^53, found 9223372036854775808',
+  ],
+  [
+    "too many elements",
+    { tensors: [{ name: "a", sizes: [1n << 40n, 1n << 40n], type: 0, data: new Uint8Array(4) }] },
+    'tensor "a": too many elements: expected at most 2^53, found [1099511627776, 1099511627776]',
+  ],
+  [
+    "unsupported type",
+    { tensors: [{ name: "a", sizes: [256], type: 16, data: new Uint8Array(66) }] },
+    'tensor "a": unknown dtype: expected one of f32, f16, q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, q6_k, iq4_nl, iq4_xs, i32, f64, bf16, found IQ2_XXS (type 16)',
+  ],
+  [
+    "unknown type",
+    { tensors: [{ name: "a", sizes: [1], type: 1000, data: new Uint8Array(4) }] },
+    "found an unknown type (type 1000)",
+  ],
+  [
+    "part of a block",
+    { tensors: [{ name: "a", sizes: [33, 32], type: 2, data: new Uint8Array(1000) }] },
+    'tensor "a": rows of q4_0 are whole blocks: expected a last size that 32 divides, found [32, 33]',
+  ],
+  [
+    "unaligned offset",
+    { tensors: [f32("a", [20], { offset: 4 })] },
+    'tensor "a": its offset is not aligned: expected a multiple of 32, found 4',
+  ],
+  [
+    "offset beyond the file",
+    { tensors: [f32("a", [1], { offset: HUGE })] },
+    'tensor "a": it lies beyond the end of the file',
+  ],
+  [
+    "truncated data",
+    good.slice(0, -1),
+    'tensor "a": it lies beyond the end of the file: expected 24 bytes (f32 [3, 2]) at 96, found 119 bytes in all: truncated or corrupt',
+  ],
+  [
+    "overlap",
+    { tensors: [f32("a", [20]), f32("b", [8], { offset: 32 })] },
+    'tensor "b": it overlaps "a": expected begin at byte',
+  ],
   ["same place", { tensors: [f32("a", [2]), f32("b", [2], { offset: 0 })] }, 'tensor "b": it overlaps "a"'],
 ];
 for (const [what, spec, message] of BAD) {

@@ -14,7 +14,9 @@ async function folder(index: string, shards: Record<string, string[]>): Promise<
 }> {
   const files = new Map([[INDEX, new TextEncoder().encode(index)]]);
   for (const [shard, names] of Object.entries(shards)) {
-    const tensors = new Map(names.map((name) => [name, { dtype: "u8" as const, shape: [2], bytes: new Uint8Array(2) }]));
+    const tensors = new Map(
+      names.map((name) => [name, { dtype: "u8" as const, shape: [2], bytes: new Uint8Array(2) }]),
+    );
     files.set(shard, await new Response(writeSafetensors(tensors, { format: "pt" })).bytes());
   }
   let opened = 0;

@@ -6,9 +6,9 @@ import { streamTensor, type TensorFile } from "../src/tensor_file.ts";
 import { collect, fileSource, VECTORS } from "./file_source.ts";
 
 /** A file with this header text and that many bytes of data. */
-function withHeader(header: string, dataBytes = 0, headerLength?: bigint): Uint8Array {
+function withHeader(header: string, dataBytes?: number, headerLength?: bigint): Uint8Array {
   const text = new TextEncoder().encode(header);
-  const bytes = new Uint8Array(8 + text.length + dataBytes);
+  const bytes = new Uint8Array(8 + text.length + (dataBytes ?? 0));
   new DataView(bytes.buffer).setBigUint64(0, headerLength ?? BigInt(text.length), true);
   bytes.set(text, 8);
   return bytes;
@@ -100,7 +100,8 @@ Deno.test("an aborted signal ends a stream with its reason", async () => {
 });
 
 Deno.test("empty tensors, scalars and an empty file are fine", async () => {
-  const header = '{"b":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"a":{"dtype":"F16","shape":[0,3],"data_offsets":[0,0]},' +
+  const header =
+    '{"b":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"a":{"dtype":"F16","shape":[0,3],"data_offsets":[0,0]},' +
     '"c":{"dtype":"F32","shape":[2,0],"data_offsets":[4,4]}}  ';
   const file = await open(withHeader(header, 4));
   assertEquals([...file.tensors.keys()], ["b", "a", "c"]);
@@ -109,49 +110,86 @@ Deno.test("empty tensors, scalars and an empty file are fine", async () => {
 });
 
 const tensor = (entry: string): string => `{"x":${entry}}`;
-const f32 = (shape: string, offsets: string): string => tensor(`{"dtype":"F32","shape":${shape},"data_offsets":${offsets}}`);
+const f32 = (shape: string, offsets: string): string =>
+  tensor(`{"dtype":"F32","shape":${shape},"data_offsets":${offsets}}`);
 const two = (a: string, b: string): string =>
   `{"a":{"dtype":"U8","shape":[4],"data_offsets":${a}},"b":{"dtype":"U8","shape":[4],"data_offsets":${b}}}`;
 
 const BAD: readonly (readonly [what: string, bytes: Uint8Array, message: string])[] = [
   ["too short", new Uint8Array(7), "it is too short for safetensors: expected at least 8 bytes, found 7"],
-  ["header beyond the file", withHeader("{}", 0, 3n), "its header cannot be that long: expected at most 2 bytes, found 3"],
-  ["header of exabytes", withHeader("{}", 0, 1n << 62n), `found ${1n << 62n}; the file is truncated, or not safetensors`],
+  [
+    "header beyond the file",
+    withHeader("{}", 0, 3n),
+    "its header cannot be that long: expected at most 2 bytes, found 3",
+  ],
+  [
+    "header of exabytes",
+    withHeader("{}", 0, 1n << 62n),
+    `found ${1n << 62n}; the file is truncated, or not safetensors`,
+  ],
   ["header not JSON", withHeader("{oops"), "its header is not JSON: found "],
   ["header empty", withHeader(""), "its header is not JSON"],
   ["header not UTF-8", withHeader("{}").fill(0xff, 8), "its header is not JSON"],
   ["header an array", withHeader("[]"), "its header is not a JSON object: found an array"],
   ["header a number", withHeader("12"), "its header is not a JSON object: found number"],
   ["header only brackets", withHeader("[".repeat(100)), "its header is nested too deeply: expected at most 3 levels"],
-  ["entry null", withHeader(tensor("null")), 'tensor "x": its entry is no object: expected {dtype, shape, data_offsets}, found null'],
+  [
+    "entry null",
+    withHeader(tensor("null")),
+    'tensor "x": its entry is no object: expected {dtype, shape, data_offsets}, found null',
+  ],
   [
     "unknown dtype",
     withHeader(tensor('{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}'), 4),
     'tensor "x": unknown dtype: expected one of BOOL, U8, F16, BF16, I32, F32, F64, I64, U64, found "F8_E4M3"',
   ],
   ["dtype missing", withHeader(tensor('{"shape":[4],"data_offsets":[0,4]}'), 4), "found undefined"],
-  ["negative size", withHeader(f32("[-1]", "[0,4]"), 4), "bad shape: expected at most 64 whole numbers >= 0, found [-1]"],
-  ["fractional size", withHeader(f32("[1.5]", "[0,6]"), 6), "bad shape: expected at most 64 whole numbers >= 0, found [1.5]"],
+  [
+    "negative size",
+    withHeader(f32("[-1]", "[0,4]"), 4),
+    "bad shape: expected at most 64 whole numbers >= 0, found [-1]",
+  ],
+  [
+    "fractional size",
+    withHeader(f32("[1.5]", "[0,6]"), 6),
+    "bad shape: expected at most 64 whole numbers >= 0, found [1.5]",
+  ],
   ["unsafe size", withHeader(f32("[9007199254740992]", "[0,4]"), 4), "bad shape"],
   ["65 dims", withHeader(f32(`[${Array(65).fill(1)}]`, "[0,4]"), 4), "bad shape"],
-  ["shape a string", withHeader(f32('"4"', "[0,4]"), 4), 'bad shape: expected at most 64 whole numbers >= 0, found "4"'],
+  [
+    "shape a string",
+    withHeader(f32('"4"', "[0,4]"), 4),
+    'bad shape: expected at most 64 whole numbers >= 0, found "4"',
+  ],
   [
     "product overflows",
     withHeader(f32("[4503599627370496,4503599627370496]", "[0,4]"), 4),
     "too many elements: expected at most 2^53 bytes, found [4503599627370496,4503599627370496]",
   ],
   ["product is no number", withHeader(f32(`[${Array(63).fill(2 ** 50)},0]`, "[0,0]")), "too many elements"],
-  ["offsets reversed", withHeader(f32("[1]", "[4,0]"), 4), "bad data_offsets: expected [begin, end] in bytes, found [4,0]"],
+  [
+    "offsets reversed",
+    withHeader(f32("[1]", "[4,0]"), 4),
+    "bad data_offsets: expected [begin, end] in bytes, found [4,0]",
+  ],
   ["offsets negative", withHeader(f32("[1]", "[-4,0]"), 4), "bad data_offsets"],
   ["one offset", withHeader(f32("[1]", "[4]"), 4), "bad data_offsets"],
-  ["bytes and shape differ", withHeader(f32("[2,3]", "[0,20]"), 20), "its bytes do not fit its shape: expected 24 bytes (F32 [2,3]), found 20"],
+  [
+    "bytes and shape differ",
+    withHeader(f32("[2,3]", "[0,20]"), 20),
+    "its bytes do not fit its shape: expected 24 bytes (F32 [2,3]), found 20",
+  ],
   ["truncated", withHeader(f32("[2]", "[0,8]"), 7), "it lies beyond the end of the file: expected"],
   ["overlap", withHeader(two("[0,4]", "[2,6]"), 6), 'tensor "b": it overlaps "a": expected begin at byte'],
   ["same place", withHeader(two("[0,4]", "[0,4]"), 4), 'tensor "b": it overlaps "a"'],
   ["hole", withHeader(two("[0,4]", "[5,9]"), 9), 'tensor "b": a hole lies between it and "a": expected begin at byte'],
   ["hole at the beginning", withHeader(two("[1,5]", "[5,9]"), 9), 'tensor "a": a hole lies between it and the header'],
   ["bytes at the end", withHeader(f32("[1]", "[0,4]"), 5), "bytes follow the last tensor: expected"],
-  ["metadata a number", withHeader('{"__metadata__":{"a":1}}'), "bad __metadata__: expected an object of strings, found 1"],
+  [
+    "metadata a number",
+    withHeader('{"__metadata__":{"a":1}}'),
+    "bad __metadata__: expected an object of strings, found 1",
+  ],
   ["metadata an array", withHeader('{"__metadata__":[]}'), "bad __metadata__"],
 ];
 for (const [what, bytes, message] of BAD) {

@@ -49,7 +49,11 @@ Deno.test("block dtypes have no place in safetensors", () => {
 
 Deno.test("bytes that do not fit the shape end the stream", async () => {
   const message = 'Cannot write tensor "w" f32 [2, 3]: expected 24 bytes, found 20';
-  await assertRejects(() => write({ w: { dtype: "f32", shape: [2, 3], bytes: new Uint8Array(20) } }), ShapeError, message);
+  await assertRejects(
+    () => write({ w: { dtype: "f32", shape: [2, 3], bytes: new Uint8Array(20) } }),
+    ShapeError,
+    message,
+  );
 });
 
 Deno.test("the name __metadata__ is reserved", async () => {

@@ -51,7 +51,10 @@ Deno.test("a URL read in order, over small gaps, keeps its connection", async ()
     assertEquals(source.byteLength, FILE.length);
     assert(source.name.endsWith("/models/a.bin"), "the query may hold a secret");
     assertEquals(await source.read(0, 10), FILE.slice(0, 10));
-    assertEquals(await source.read(100_000, 1 << 20, new Uint8Array(1 << 20)), FILE.slice(100_000, 100_000 + (1 << 20)));
+    assertEquals(
+      await source.read(100_000, 1 << 20, new Uint8Array(1 << 20)),
+      FILE.slice(100_000, 100_000 + (1 << 20)),
+    );
     assertEquals(await source.read(FILE.length - 5, 5), FILE.slice(-5));
     assertEquals(await source.read(FILE.length, 0), new Uint8Array());
   });
@@ -144,7 +147,9 @@ Deno.test("a file that changes on the server while it is read is noticed", async
 
 Deno.test("urlSource sends the headers it is given", async () => {
   await serving((start, request) => {
-    return request.headers.get("authorization") === "Bearer t" ? ranged(start, request) : new Response("", { status: 401 });
+    return request.headers.get("authorization") === "Bearer t"
+      ? ranged(start, request)
+      : new Response("", { status: 401 });
   }, async (url) => {
     const source = await urlSource(url, { headers: { authorization: "Bearer t" }, name: "mine" });
     assertEquals(source.name, "mine");

@@ -148,7 +148,8 @@ export function pad(x: Tensor, padding: readonly number[], value = 0): Tensor {
   const out = filled(x.backend, shape, x.dtype, value);
   if (numelOf(shape) > 0) {
     using target = window(out, before.map((n) => Math.max(0, n)), after.map((n) => Math.max(0, n)));
-    using source = window(x.detach(), before.map((n) => Math.max(0, -n)), after.map((n) => Math.max(0, -n)));
+    using plain = x.detach();
+    using source = window(plain, before.map((n) => Math.max(0, -n)), after.map((n) => Math.max(0, -n)));
     if (target.numel > 0) copy_(target, source);
   }
   return record("pad", out, [x], [(grad) => pad(grad, padding.map((n) => -n))]);
@@ -156,10 +157,10 @@ export function pad(x: Tensor, padding: readonly number[], value = 0): Tensor {
 
 /** x without its first and last elements along each dim. */
 function window(x: Tensor, before: readonly number[], after: readonly number[]): Tensor {
-  let out = x;
+  let out = alias(x);
   before.forEach((start, i) => {
     using whole = out;
     out = narrow(whole, i, start, whole.shape[i]! - start - after[i]!);
   });
-  return out === x ? alias(x) : out;
+  return out;
 }

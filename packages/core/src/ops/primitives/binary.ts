@@ -50,9 +50,11 @@ function run(op: BinaryOp, a: Tensor, b: Tensor, compute: DType, output: DType):
   return call("binary", [wideA, wideB], shape, output, { op });
 }
 
-function fit(x: Tensor, dtype: DType, shape: readonly number[]): Tensor {
-  if (x.dtype === dtype) return expand(x.detach(), shape);
-  using converted = cast(x.detach(), dtype);
+/** x without its gradient, cast and broadcast: what a kernel call needs of an operand. */
+export function fit(x: Tensor, dtype: DType, shape: readonly number[]): Tensor {
+  using source = x.detach();
+  if (x.dtype === dtype) return expand(source, shape);
+  using converted = cast(source, dtype);
   return expand(converted, shape);
 }
 

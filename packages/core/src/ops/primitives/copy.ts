@@ -6,9 +6,8 @@ import { allocate, call, callInto, commonBackend } from "../../dispatch.ts";
 import { type DType, dtypeInfo, isBlock } from "../../dtype.ts";
 import { DTypeError, ShapeError, showShape } from "../../errors.ts";
 import { record } from "../../grad/node.ts";
-import { sameShape } from "../../shape.ts";
 import { Tensor } from "../../tensor.ts";
-import { expand } from "../views/expand.ts";
+import { fit } from "./binary.ts";
 
 /** A second handle on the same elements: what an op with nothing to do returns, so that every result is one's own. */
 export function alias(x: Tensor): Tensor {
@@ -54,7 +53,7 @@ export function clone(x: Tensor): Tensor {
 export function copy_(target: Tensor, source: Tensor): Tensor {
   const shapes = `${showShape(source.shape)} into ${showShape(target.shape)}`;
   checkWritable("copy", target, shapes);
-  using wide = sameShape(source.shape, target.shape) ? source.detach() : expandTo(source, target.shape);
+  using wide = fit(source, source.dtype, target.shape);
   commonBackend("copy", [target, wide]);
   if (wide.storage !== target.storage) {
     callInto("copy", [wide], [target], {});
@@ -64,11 +63,6 @@ export function copy_(target: Tensor, source: Tensor): Tensor {
   callInto("copy", [wide], [apart], {});
   callInto("copy", [apart], [target], {});
   return target;
-}
-
-function expandTo(source: Tensor, shape: readonly number[]): Tensor {
-  using detached = source.detach();
-  return expand(detached, shape);
 }
 
 /**

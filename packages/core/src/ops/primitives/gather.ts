@@ -6,6 +6,7 @@ import { call } from "../../dispatch.ts";
 import { isBlock } from "../../dtype.ts";
 import { DTypeError, ShapeError, showShape } from "../../errors.ts";
 import { record } from "../../grad/node.ts";
+import { tidy } from "../../memory.ts";
 import { normalizeDim, type Shape } from "../../shape.ts";
 import type { Tensor } from "../../tensor.ts";
 import { expand } from "../views/expand.ts";
@@ -40,7 +41,7 @@ export function gather(x: Tensor, dim: number, index: Tensor): Tensor {
         `ranks must agree, and only dim ${dim} of the index may be larger`,
     );
   }
-  if (x.rank === 0) return gather(reshape(x, [1]), 0, reshape(index, [1])).reshape([]);
+  if (x.rank === 0) return tidy(() => gather(reshape(x, [1]), 0, reshape(index, [1])).reshape([]));
   if (index.numel > 0 && x.shape[at] === 0) {
     throw new ShapeError(`Cannot gather ${showShape(x.shape)} at dim ${dim}: it has no elements there`);
   }

@@ -16,9 +16,10 @@ import { DTypeError, ShapeError, showShape } from "../../errors.ts";
 import { record } from "../../grad/node.ts";
 import { broadcastShapes, numelOf, type Shape } from "../../shape.ts";
 import type { Tensor } from "../../tensor.ts";
-import { expand, squeeze, unsqueeze } from "../views/expand.ts";
+import { squeeze, unsqueeze } from "../views/expand.ts";
 import { transpose } from "../views/permute.ts";
 import { reshape } from "../views/reshape.ts";
+import { fit } from "./binary.ts";
 import { filled } from "./fill.ts";
 
 /**
@@ -82,7 +83,7 @@ function product(a: Tensor, b: Tensor): Tensor {
 function run(a: Tensor, b: Tensor, batch: Shape, shape: Shape): Tensor {
   if (a.shape.at(-1) === 0) return filled(a.backend, shape, a.dtype, 0); // an empty sum
   if (batch.length === 0) return call("matmul", [a, b], shape, a.dtype, {});
-  using wideA = expand(a.detach(), [...batch, ...a.shape.slice(-2)]);
-  using wideB = expand(b.detach(), [...batch, ...b.shape.slice(-2)]);
+  using wideA = fit(a, a.dtype, [...batch, ...a.shape.slice(-2)]);
+  using wideB = fit(b, b.dtype, [...batch, ...b.shape.slice(-2)]);
   return call("matmul", [wideA, wideB], shape, a.dtype, {});
 }

@@ -10,7 +10,8 @@ import { record } from "../../grad/node.ts";
 import { normalizeDims, sameShape, type Shape } from "../../shape.ts";
 import type { Tensor } from "../../tensor.ts";
 import { filled } from "./fill.ts";
-import { alias, cast } from "./copy.ts";
+import { fit } from "./binary.ts";
+import { alias } from "./copy.ts";
 import { expand } from "../views/expand.ts";
 import { permute } from "../views/permute.ts";
 import { reshape } from "../views/reshape.ts";
@@ -54,7 +55,7 @@ function reduce(op: ReduceOp, x: Tensor, options: ReduceOptions): { out: Tensor;
     }
     return { out: filled(x.backend, shape, dtype, identity), dims };
   }
-  using source = options.dtype === undefined ? x.detach() : cast(x.detach(), options.dtype);
+  using source = fit(x, options.dtype ?? x.dtype, x.shape);
   using ordered = permute(source, [...kept, ...dims]);
   using flat = call("reduce", [ordered], kept.map((i) => x.shape[i]!), dtype, { op, dims: dims.length });
   return { out: reshape(flat, shape), dims };

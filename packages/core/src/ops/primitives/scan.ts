@@ -5,6 +5,7 @@ import { DTypeError, showShape } from "../../errors.ts";
 import { record } from "../../grad/node.ts";
 import { normalizeDim } from "../../shape.ts";
 import type { Tensor } from "../../tensor.ts";
+import { fit } from "./binary.ts";
 import { alias } from "./copy.ts";
 import { flip } from "../rearrange.ts";
 
@@ -13,7 +14,7 @@ function scan(op: "sum" | "prod", x: Tensor, dim: number): Tensor {
     throw new DTypeError(`Cannot cum${op} ${x.dtype} ${showShape(x.shape)}: convert with to("f32") first`);
   }
   const at = normalizeDim(`cum${op}`, dim, x.shape);
-  if (x.rank === 0) return alias(x.detach());
+  if (x.rank === 0) return fit(x, x.dtype, x.shape);
   return call("scan", [x], x.shape, isFloat(x.dtype) ? x.dtype : "i32", { op, dim: at });
 }
 

@@ -1,10 +1,10 @@
 /** Writing elements by index, added up or replaced; deterministic: writes happen in row-major order of the index. */
-import { callInto } from "../../dispatch.ts";
+import { call, callInto } from "../../dispatch.ts";
 import { ShapeError, showShape } from "../../errors.ts";
 import { record } from "../../grad/node.ts";
 import { normalizeDim } from "../../shape.ts";
 import type { Tensor } from "../../tensor.ts";
-import { cast, clone } from "./copy.ts";
+import { cast } from "./copy.ts";
 import { checkIndex, gather, spreadIndex } from "./gather.ts";
 import { reshape } from "../views/reshape.ts";
 import { narrow } from "../views/slice.ts";
@@ -23,7 +23,7 @@ function scatterInto(mode: "add" | "set", x: Tensor, dim: number, index: Tensor,
         `${showShape(index.shape)}: dtypes and ranks must agree, and the index lies within both`,
     );
   }
-  const out = clone(x.detach());
+  const out = call("copy", [x], x.shape, x.dtype, {});
   if (index.numel === 0) return out;
   using target = x.rank === 0 ? reshape(out, [1]) : out.detach();
   using used = overIndex(source, index);

@@ -41,7 +41,8 @@ export function sort(x: Tensor, options: SortOptions = {}): SortResult {
 
 /** The indices that sort (`torch.argsort`, stable). */
 export function argsort(x: Tensor, options: SortOptions = {}): Tensor {
-  const { values, indices } = sort(x.detach(), options);
+  using plain = x.detach();
+  const { values, indices } = sort(plain, options);
   values.dispose();
   return indices;
 }
@@ -65,7 +66,8 @@ export function topk(x: Tensor, k: number, options: TopkOptions = {}): SortResul
   if (!Number.isInteger(k) || k < 0 || k > size) {
     throw new ShapeError(`Cannot topk ${showShape(x.shape)} at dim ${dim} with k = ${k}: the dim has ${size}`);
   }
-  const sorted = sort(x.detach(), { dim, descending: options.largest ?? true });
+  using plain = x.detach();
+  const sorted = sort(plain, { dim, descending: options.largest ?? true });
   if (x.rank === 0) return sorted;
   using allValues = sorted.values;
   using allIndices = sorted.indices;

@@ -5,8 +5,8 @@ import { record } from "../../grad/node.ts";
 import { broadcastShapes } from "../../shape.ts";
 import type { Tensor, TensorLike } from "../../tensor.ts";
 import { expand } from "../views/expand.ts";
-import { resultType, scalarLike } from "./binary.ts";
-import { cast } from "./copy.ts";
+import { fit, resultType, scalarLike } from "./binary.ts";
+import { filled } from "./fill.ts";
 
 /**
  * `condition ? a : b`, all three broadcast. What is not chosen has no influence, not even as NaN, and no gradient.
@@ -30,10 +30,8 @@ export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
   const shape = broadcastShapes("where", condition.shape, a.shape, b.shape);
   const dtype = resultType(a, b);
   using wideCondition = expand(condition, shape);
-  using castA = cast(a.detach(), dtype);
-  using castB = cast(b.detach(), dtype);
-  using wideA = expand(castA, shape);
-  using wideB = expand(castB, shape);
+  using wideA = fit(a, dtype, shape);
+  using wideB = fit(b, dtype, shape);
   const out = call("where", [wideCondition, wideA, wideB], shape, dtype, {});
   return record("where", out, [a, b], [
     (grad, [c]) => where(c!, grad, 0),
@@ -53,6 +51,6 @@ export function maskedFill(x: Tensor, mask: Tensor, value: number): Tensor {
     throw new DTypeError(`Cannot maskedFill with ${mask.dtype} ${showShape(mask.shape)}: the mask must be bool; use ne(0)`);
   }
   using wide = expand(mask, x.shape);
-  using fillValue = cast(scalarLike(value, x), x.dtype);
+  using fillValue = filled(x.backend, [], x.dtype, value);
   return where(wide, fillValue, x);
 }

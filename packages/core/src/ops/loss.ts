@@ -1,0 +1,60 @@
+/** Losses (`torch.nn.functional`), with the reduction over all rows. */
+import { DTypeError, ShapeError, showShape } from "../errors.ts";
+import { tidy } from "../memory.ts";
+import { sameShape } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { logSoftmax } from "./fused/softmax.ts";
+import { gather } from "./primitives/gather.ts";
+
+/** How losses of rows become one number. */
+export type Reduction = "mean" | "sum" | "none";
+
+/** Settings of `crossEntropy`. */
+export interface CrossEntropyOptions {
+  /** Mean over the rows that count, sum, or a loss a row. */
+  readonly reduction?: Reduction | undefined;
+  /** Rows of this target do not count; -100 when left out. */
+  readonly ignoreIndex?: number | undefined;
+  /** Probability spread over all classes. */
+  readonly labelSmoothing?: number | undefined;
+}
+
+/**
+ * Cross entropy of logits with class indices.
+ *
+ * @param logits `[N, V]`
+ * @param target i32 `[N]`, classes or `ignoreIndex`
+ * @returns a scalar, or `[N]` for `"none"`; the mean is NaN when no row counts
+ * @throws {ShapeError} when shapes differ, or a target is outside `[0, V)`
+ */
+export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntropyOptions = {}): Tensor {
+  const { reduction = "mean", ignoreIndex = -100, labelSmoothing = 0 } = options;
+  if (logits.rank !== 2 || target.rank !== 1 || logits.shape[0] !== target.shape[0]) {
+    throw new ShapeError(
+      `Cannot crossEntropy logits ${showShape(logits.shape)} with target ${showShape(target.shape)}: they must be [N, V] and [N]`,
+    );
+  }
+  if (target.dtype !== "i32" && target.dtype !== "u8") {
+    throw new DTypeError(`Cannot crossEntropy with a target of ${target.dtype} ${showShape(target.shape)}: classes are i32`);
+  }
+  return tidy(() => {
+    const counts = target.ne(ignoreIndex);
+    const classes = target.maskedFill(counts.logicalNot(), 0).unsqueeze(1);
+    const logProbabilities = logSoftmax(logits, 1);
+    const picked = gather(logProbabilities, 1, classes).squeeze(1).mul(-(1 - labelSmoothing));
+    const smooth = labelSmoothing === 0 ? picked : picked.sub(logProbabilities.mean({ dim: 1 }).mul(labelSmoothing));
+    const losses = smooth.maskedFill(counts.logicalNot(), 0);
+    if (reduction === "none") return losses;
+    const total = losses.sum();
+    return reduction === "sum" ? total : total.div(counts.to(total.dtype).sum());
+  });
+}
+
+/** Squared differences, averaged unless told otherwise. @throws {ShapeError} when shapes differ */
+export function mseLoss(a: Tensor, b: Tensor, options: { reduction?: Reduction } = {}): Tensor {
+  if (!sameShape(a.shape, b.shape)) throw new ShapeError(`Cannot mseLoss ${showShape(a.shape)} with ${showShape(b.shape)}: shapes differ`);
+  return tidy(() => {
+    const losses = a.sub(b).square();
+    return options.reduction === "none" ? losses : options.reduction === "sum" ? losses.sum() : losses.mean();
+  });
+}

@@ -1,0 +1,93 @@
+/** Reductions composed of others: means, variances, log-sum-exp, vector norms, extremes with their indices. */
+import { isFloat } from "../dtype.ts";
+import { DTypeError, showShape } from "../errors.ts";
+import { tidy } from "../memory.ts";
+import { normalizeDims } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { noGrad } from "../grad/no_grad.ts";
+import { gather } from "./primitives/gather.ts";
+import { amax, argmax, argmin, type ReduceOptions, sum } from "./primitives/reduce.ts";
+import type { SortResult } from "./primitives/sort.ts";
+
+function count(op: string, x: Tensor, options: ReduceOptions): number {
+  return normalizeDims(op, options.dim, x.shape).reduce((n, d) => n * x.shape[d]!, 1);
+}
+
+function checkFloat(op: string, x: Tensor): void {
+  if (!isFloat(x.dtype)) throw new DTypeError(`Cannot ${op} ${x.dtype} ${showShape(x.shape)}: it takes floats; use to("f32")`);
+}
+
+/** The mean over dims. @throws {DTypeError} when x is not of floats */
+export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
+  checkFloat("mean", x);
+  return tidy(() => sum(x, options).div(count("mean", x, options)));
+}
+
+/** Settings of `variance` and `std`. */
+export interface VarianceOptions extends ReduceOptions {
+  /** Subtracted from the number of elements: 1 (the default) for a sample, 0 for a population. */
+  readonly correction?: number | undefined;
+}
+
+/** The variance over dims (`torch.var`). @throws {DTypeError} when x is not of floats */
+export function variance(x: Tensor, options: VarianceOptions = {}): Tensor {
+  checkFloat("variance", x);
+  return tidy(() => {
+    const centred = x.sub(mean(x, { dim: options.dim, keepdim: true }));
+    const freedom = Math.max(0, count("variance", x, options) - (options.correction ?? 1));
+    return sum(centred.square(), { dim: options.dim, keepdim: options.keepdim }).div(freedom);
+  });
+}
+
+/** The standard deviation over dims. @throws {DTypeError} when x is not of floats */
+export function std(x: Tensor, options: VarianceOptions = {}): Tensor {
+  return tidy(() => variance(x, options).sqrt());
+}
+
+/** `log(sum(exp(x)))` over dims, without overflow; rows of -Infinity give -Infinity. */
+export function logsumexp(x: Tensor, options: ReduceOptions = {}): Tensor {
+  if (!isFloat(x.dtype)) return tidy(() => logsumexp(x.to("f32"), options));
+  return tidy(() => {
+    const top = noGrad(() => {
+      const max = amax(x, { dim: options.dim, keepdim: true });
+      return max.maskedFill(max.isfinite().logicalNot(), 0);
+    });
+    const kept = x.sub(top).exp().sum({ dim: options.dim, keepdim: true }).log().add(top);
+    return options.keepdim === true ? kept : kept.reshape(sum(x.detach(), options).shape);
+  });
+}
+
+/** Settings of `vectorNorm`. */
+export interface VectorNormOptions extends ReduceOptions {
+  /** The order: 2 when left out; `Infinity`, `-Infinity` and 0 mean what they do in PyTorch. */
+  readonly p?: number | undefined;
+}
+
+/** The p-norm over dims (`torch.linalg.vector_norm`). @throws {DTypeError} when x is not of floats */
+export function vectorNorm(x: Tensor, options: VectorNormOptions = {}): Tensor {
+  checkFloat("vectorNorm", x);
+  const { p = 2, ...over } = options;
+  return tidy(() => {
+    if (p === Infinity) return x.abs().amax(over);
+    if (p === -Infinity) return x.abs().amin(over);
+    if (p === 0) return x.ne(0).to(x.dtype).sum(over);
+    if (p === 1) return x.abs().sum(over);
+    if (p === 2) return x.square().sum(over).sqrt();
+    return x.abs().pow(p).sum(over).pow(1 / p);
+  });
+}
+
+function extremeAlong(index: (x: Tensor, options: { dim: number; keepdim: boolean }) => Tensor) {
+  return (x: Tensor, dim: number, keepdim = false): SortResult =>
+    tidy(() => {
+      if (x.rank === 0) return { values: x.clone(), indices: index(x, { dim, keepdim }) };
+      const kept = index(x.detach(), { dim, keepdim: true });
+      const values = gather(x, dim, kept);
+      return keepdim ? { values, indices: kept } : { values: values.squeeze(dim), indices: kept.squeeze(dim) };
+    });
+}
+
+/** The largest elements along a dim, and the index (i32) of the first of each (`torch.max` with a dim). */
+export const max: (x: Tensor, dim: number, keepdim?: boolean) => SortResult = extremeAlong(argmax);
+/** The smallest elements along a dim, and the index (i32) of the first of each. */
+export const min: (x: Tensor, dim: number, keepdim?: boolean) => SortResult = extremeAlong(argmin);
