@@ -2,8 +2,8 @@
  * A file behind a URL, by HTTP range requests.
  *
  * One response is kept open and read on as long as reads go forward, so that a file read in order costs one request and
- * is never in memory as a whole; a read elsewhere opens a new one (`Range: bytes=N-`, RFC 9110 section 14). A connection
- * that breaks is taken up where it broke, as long as each attempt brings something.
+ * is never in memory as a whole; a read elsewhere opens a new one (`Range: bytes=N-`, RFC 9110 section 14). A
+ * connection that breaks is taken up where it broke, as long as each attempt brings something.
  *
  * A server that ignores `Range` sends everything: it is then read once, into a Blob (which a browser may keep on disk).
  */

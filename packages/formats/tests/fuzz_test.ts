@@ -1,7 +1,7 @@
 /**
  * Fuzzes the readers: random bytes, and real headers with bytes changed, removed, repeated or cut. Whatever comes, a
- * reader opens the file or throws a FormatError, never asks for more than the file holds, and what it opened can be read.
- * Seeds are fixed and in the names of the tests, so that a failure can be seen again.
+ * reader opens the file or throws a FormatError, never asks for more than the file holds, and what it opened can be
+ * read. Seeds are fixed and in the names of the tests, so that a failure can be seen again.
  */
 import { assert } from "@std/assert";
 import { type ByteSource, bytesSource } from "../src/byte_source.ts";

@@ -250,7 +250,7 @@ const BAD: readonly (readonly [what: string, spec: GgufSpec | Uint8Array, messag
   [
     "unsupported type",
     { tensors: [{ name: "a", sizes: [256], type: 16, data: new Uint8Array(66) }] },
-    'tensor "a": unknown dtype: expected one of f32, f16, q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, q6_k, iq4_nl, iq4_xs, i32, f64, bf16, found IQ2_XXS (type 16)',
+    `tensor "a": unknown dtype: expected one of ${TYPES.map(([name]) => name).join(", ")}, found IQ2_XXS (type 16)`,
   ],
   [
     "unknown type",
@@ -275,7 +275,8 @@ const BAD: readonly (readonly [what: string, spec: GgufSpec | Uint8Array, messag
   [
     "truncated data",
     good.slice(0, -1),
-    'tensor "a": it lies beyond the end of the file: expected 24 bytes (f32 [3, 2]) at 96, found 119 bytes in all: truncated or corrupt',
+    'tensor "a": it lies beyond the end of the file: ' +
+    "expected 24 bytes (f32 [3, 2]) at 96, found 119 bytes in all: truncated or corrupt",
   ],
   [
     "overlap",

@@ -78,7 +78,7 @@ export function geglu(gate: Tensor, up: Tensor, approximate: "none" | "tanh" = "
 /** x held between bounds; a bound left out does not hold. NaN stays. */
 export function clamp(x: Tensor, bounds: { min?: number | null; max?: number | null }): Tensor {
   return tidy(() => {
-    const above = bounds.min == null ? x.mul(1) : where(x.lt(bounds.min), bounds.min, x);
+    const above = bounds.min == null ? x.clone() : where(x.lt(bounds.min), bounds.min, x);
     return bounds.max == null ? above : where(above.gt(bounds.max), bounds.max, above);
   });
 }

@@ -1,0 +1,74 @@
+/**
+ * Runs golden vectors on a backend: a group at a time is read, its ops mapped onto the public API, its cases compared. Without
+ * `groups` those run that this version covers; with them, whatever they hold, and what has no mapping is skipped and says so.
+ */
+import type { Backend } from "../../../core/mod.ts";
+import { type CaseResult, describeError, type RunSummary, Tally } from "../result.ts";
+import type { Mapping } from "./call.ts";
+import { COVERED_GROUPS, findMapping, isAwaited } from "./groups/mod.ts";
+import type { GoldenCase } from "./manifest.ts";
+import type { VectorReader } from "./reader.ts";
+import { runCase } from "./run_case.ts";
+import { loadGroup, type VectorGroup } from "./vector_group.ts";
+
+/** Settings of {@linkcode runGolden}. */
+export interface GoldenOptions {
+  /** The backend to run on. */
+  readonly backend: Backend;
+  /** Where the vectors are. */
+  readonly reader: VectorReader;
+  /** The groups to run, also ones that this version knows nothing of; those it covers when left out. */
+  readonly groups?: readonly string[];
+  /** Run only cases whose `group/case` holds this text. */
+  readonly filter?: string;
+  /** Called with each result as it comes. */
+  readonly onResult?: (result: CaseResult) => void;
+}
+
+/**
+ * Runs golden vectors.
+ *
+ * @returns how many cases passed, failed and were skipped
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { createScalarBackend } from "@heed/heed/backend-scalar";
+ * import { runGolden } from "@heed/heed/conformance";
+ *
+ * const reader = { json: () => Promise.reject(new Error("gone")), bytes: () => Promise.reject(new Error("gone")) };
+ * const summary = await runGolden({ backend: createScalarBackend(), reader, groups: ["matmul"] });
+ * assertEquals(summary, { passed: 0, failed: 1, skipped: 0 }); // a group that cannot be read has failed
+ * ```
+ */
+export async function runGolden(options: GoldenOptions): Promise<RunSummary> {
+  const tally = new Tally(options.onResult);
+  for (const name of options.groups ?? COVERED_GROUPS) {
+    let group: VectorGroup;
+    try {
+      group = await loadGroup(options.reader, name);
+    } catch (error) {
+      tally.add({ name, status: "failed", message: `cannot be read: ${describeError(error)}` });
+      continue;
+    }
+    for (const golden of group.cases) {
+      if (!`${name}/${golden.name}`.includes(options.filter ?? "")) continue;
+      const result = await runOne(group, golden, options);
+      if (result !== undefined) tally.add(result);
+    }
+  }
+  return tally.summary();
+}
+
+/** The result of one case; undefined where it is left out because it is awaited and was not asked for by its group. */
+async function runOne(
+  group: VectorGroup,
+  golden: GoldenCase,
+  { backend, groups }: GoldenOptions,
+): Promise<CaseResult | undefined> {
+  const mapping: Mapping | undefined = findMapping(group.name, golden.op);
+  if (mapping !== undefined) return await runCase(backend, group, golden, mapping);
+  const awaited = isAwaited(group.name, golden.op);
+  if (awaited && groups === undefined) return undefined;
+  const status = awaited || !COVERED_GROUPS.includes(group.name) ? "skipped" : "failed";
+  return { name: `${group.name}/${golden.name}`, status, message: `no mapping for op ${golden.op}` };
+}
