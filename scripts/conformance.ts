@@ -3,58 +3,99 @@
  * [--filter TEXT]`.
  *
  * With `--vectors` it runs only the golden vectors of that folder: any in the format of
- * packages/conformance/vectors/README.md, so also ones that Heed has never seen. Each case that fails or is skipped is
- * a line, with the reason; the last line is `N passed, N failed, N skipped`.
+ * packages/conformance/vectors/README.md, so also ones that Heed has never seen; an op it has no mapping for is skipped.
+ * Each case that fails or is skipped is a line, with the reason; the last line is `N passed, N failed, N skipped`.
  */
 import { parseArgs } from "node:util";
-import { type CaseResult, runGolden, runSuite, type VectorReader } from "../packages/conformance/mod.ts";
+import {
+  type CaseResult,
+  groupNames,
+  runGolden,
+  runSuite,
+  type RunSummary,
+  type VectorReader,
+} from "../packages/conformance/mod.ts";
+import { type Backend, BackendError } from "../packages/core/mod.ts";
 import { createBackend } from "../packages/heed/mod.ts";
 import { ROOT } from "./files.ts";
+
+const USAGE = "Usage: deno task conformance --backend NAME [--vectors DIR] [--filter TEXT]";
+
+/** What the command line asks for. */
+interface Wanted {
+  readonly backend: string;
+  readonly vectors: string | undefined;
+  readonly filter: { readonly filter?: string };
+}
+
+/** Prints why nothing ran, and ends. */
+function refuse(reason: string): never {
+  console.error(reason);
+  Deno.exit(2);
+}
+
+function readArguments(): Wanted {
+  const options = { backend: { type: "string" }, vectors: { type: "string" }, filter: { type: "string" } } as const;
+  try {
+    const { backend, vectors, filter } = parseArgs({ args: Deno.args, options }).values;
+    if (backend === undefined) refuse(USAGE);
+    return { backend, vectors, filter: filter === undefined ? {} : { filter } };
+  } catch (error) {
+    refuse(`${error instanceof Error ? error.message : error}\n${USAGE}`);
+  }
+}
+
+async function makeBackend(name: string): Promise<Backend> {
+  try {
+    return await createBackend(name);
+  } catch (error) {
+    if (error instanceof BackendError) refuse(error.message);
+    throw error;
+  }
+}
 
 function folderReader(folder: string): VectorReader {
   return {
     json: async (path) => JSON.parse(await Deno.readTextFile(`${folder}/${path}`)),
-    bytes: async (path) => await Deno.readFile(`${folder}/${path}`),
+    bytes: (path) => Deno.readFile(`${folder}/${path}`),
+    list: () => Promise.resolve(filesIn(folder)),
   };
 }
 
-/** The groups in a folder: the names that have both a manifest and its tensors. */
-function groupsIn(folder: string): string[] {
-  const names = new Set([...Deno.readDirSync(folder)].filter((entry) => entry.isFile).map((entry) => entry.name));
-  return [...names]
-    .filter((name) => name.endsWith(".json") && names.has(name.replace(/\.json$/, ".safetensors")))
-    .map((name) => name.replace(/\.json$/, ""))
-    .sort();
+function filesIn(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].filter(({ isFile }) => isFile).map(({ name }) => name);
 }
 
-function report(result: CaseResult): void {
-  if (result.status === "passed") return;
-  console.log(`${result.status} ${result.name}${result.message === undefined ? "" : `: ${result.message}`}`);
+/** The groups in a folder that was asked for. */
+function groupsIn(folder: string): string[] {
+  try {
+    const groups = groupNames(filesIn(folder));
+    return groups.length > 0
+      ? groups
+      : refuse(`Cannot run the vectors of ${folder}: it holds no group (NAME.json, NAME.safetensors)`);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      refuse(`Cannot run the vectors of ${folder}: there is no such folder`);
+    }
+    throw error;
+  }
+}
+
+function report({ name, status, message }: CaseResult): void {
+  if (status !== "passed") console.log(`${status} ${name}${message === undefined ? "" : `: ${message}`}`);
+}
+
+async function runAll({ backend: name, vectors, filter }: Wanted): Promise<RunSummary[]> {
+  const groups = vectors === undefined ? {} : { groups: groupsIn(vectors) };
+  const options = { backend: await makeBackend(name), onResult: report, ...filter };
+  const reader = folderReader(vectors ?? `${ROOT}packages/conformance/vectors`);
+  const suite = vectors === undefined ? [await runSuite(options)] : [];
+  return [...suite, await runGolden({ ...options, ...groups, reader })];
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({
-    args: Deno.args,
-    options: { backend: { type: "string" }, vectors: { type: "string" }, filter: { type: "string" } },
-  });
-  if (values.backend === undefined) {
-    console.error("Usage: deno task conformance --backend NAME [--vectors DIR] [--filter TEXT]");
-    Deno.exit(2);
-  }
-  const backend = await createBackend(values.backend);
-  const options = { backend, onResult: report, ...(values.filter === undefined ? {} : { filter: values.filter }) };
-  const total = { passed: 0, failed: 0, skipped: 0 };
-  const folder = values.vectors ?? `${ROOT}packages/conformance/vectors`;
-  const runs = [
-    ...(values.vectors === undefined ? [() => runSuite(options)] : []),
-    () => runGolden({ ...options, reader: folderReader(folder), groups: groupsIn(folder) }),
-  ];
-  for (const run of runs) {
-    const { passed, failed, skipped } = await run();
-    total.passed += passed;
-    total.failed += failed;
-    total.skipped += skipped;
-  }
-  console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
-  if (total.failed > 0 || total.passed + total.skipped === 0) Deno.exit(1);
+  const summaries = await runAll(readArguments());
+  const sum = (key: keyof RunSummary): number => summaries.reduce((n, summary) => n + summary[key], 0);
+  console.log(`${sum("passed")} passed, ${sum("failed")} failed, ${sum("skipped")} skipped`);
+  if (sum("failed") > 0 || sum("passed") + sum("skipped") === 0) Deno.exit(1);
 }

@@ -2,14 +2,11 @@
  * The `heed` command: text to stdout, everything else to stderr. Exit codes: 0 done, 1 it could not be done, 2 the
  * command line is wrong, 130 interrupted.
  */
-import config from "../../deno.json" with { type: "json" };
 import { UsageError } from "./src/errors.ts";
-import { generate } from "./src/generate.ts";
 import { inspect } from "./src/inspect.ts";
 
 const HELP = `heed COMMAND
 
-  generate PROMPT  write text with a model
   inspect MODEL    show what a model is made of
 
   heed COMMAND --help  shows a command's options
@@ -20,17 +17,22 @@ Models that are fetched lie in HEED_CACHE, or in heed/ in this system's folder f
 `;
 
 const COMMANDS: ReadonlyMap<string, (args: readonly string[]) => Promise<void>> = new Map([
-  ["generate", generate],
   ["inspect", inspect],
 ]);
 
 async function run([name, ...args]: readonly string[]): Promise<void> {
   if (name === undefined || name === "-h" || name === "--help") return console.log(HELP.trimEnd());
-  if (name === "--version") return console.log(`heed ${config.version} (deno ${Deno.version.deno})`);
+  if (name === "--version") return console.log(`heed ${await version()} (deno ${Deno.version.deno})`);
   const command = COMMANDS.get(name);
   if (command !== undefined) return await command(args);
   const kind = name.startsWith("-") ? "option" : "command";
   throw new UsageError(`Unknown ${kind} "${name}"; the commands are ${[...COMMANDS.keys()].join(" and ")}`);
+}
+
+/** The version stands in one place, the file that publishing reads too. */
+async function version(): Promise<string> {
+  const config: { version: string } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
+  return config.version;
 }
 
 /** A fault of the program shows where it is; what a person can mend shows only what it is. */

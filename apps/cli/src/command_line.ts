@@ -71,5 +71,7 @@ export function onlyArgument(positionals: readonly string[], what: string): stri
   const [first, second] = positionals;
   if (first === undefined) throw new UsageError(`Cannot go on without ${what}`);
   if (second === undefined) return first;
-  throw new UsageError(`Cannot take "${second}" after "${first}": only ${what} is wanted; put text with spaces in quotes`);
+  throw new UsageError(
+    `Cannot take "${second}" after "${first}": only ${what} is wanted; put text with spaces in quotes`,
+  );
 }

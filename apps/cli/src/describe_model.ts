@@ -5,7 +5,7 @@
  *     cache bytes a token = layers * Hkv * (row of D + row of Dv)
  *     parameters with n key/value heads = parameters + (n - Hkv) * (key and value projections / Hkv)
  */
-import { byteLengthOf, type DType, dtypeInfo } from "../../../packages/core/src/dtype.ts";
+import { byteLengthOf, type DType, dtypeInfo } from "../../../packages/core/mod.ts";
 import type { TensorEntry } from "../../../packages/formats/mod.ts";
 import { type ModelFacts, modelFacts } from "./model_facts.ts";
 import type { OpenedModel } from "./open_model.ts";
@@ -102,7 +102,8 @@ function variant(facts: ModelFacts, entries: readonly TensorEntry[], keyValueHea
   // GGUF: blk.0.attn_k.weight; Hugging Face: model.layers.0.self_attn.k_proj.weight
   const projections = entries.filter(({ name }) => /\.(attn_[kv]|[kv]_proj)\.(weight|bias)$/.test(name));
   const perHead = sum(projections, numelOf) / facts.keyValueHeads;
-  const countable = projections.length >= 2 * facts.layers && Number.isInteger(perHead);
+  const weights = projections.filter(({ name }) => name.endsWith(".weight"));
+  const countable = weights.length === 2 * facts.layers && Number.isInteger(perHead);
   return {
     keyValueHeads,
     parameters: countable ? sum(entries, numelOf) + (keyValueHeads - facts.keyValueHeads) * perHead : null,

@@ -37,7 +37,9 @@ export async function locateModel(model: string, store: ModelStore): Promise<str
   if (/^https?:/i.test(model)) return await locateUrl(model, store);
   if (await sizeOf(model) !== undefined) return model;
   const names = known.map(({ name }) => name).join(", ");
-  throw new ModelError(`Cannot find model "${model}": there is no such file or folder, and the known names are ${names}`);
+  throw new ModelError(
+    `Cannot find model "${model}": there is no such file or folder, and the known names are ${names}`,
+  );
 }
 
 async function locatePinned(model: PinnedModel, store: ModelStore): Promise<string> {

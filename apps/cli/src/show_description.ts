@@ -31,7 +31,10 @@ function factsOf(description: ModelDescription): [string, string][] {
     ["head size", valueHeadSize === headSize ? `${headSize}` : `${headSize}, values ${valueHeadSize}`],
     ["layers", `${description.layers}`],
     ["hidden size", formatCount(description.hiddenSize)],
-    ["vocabulary", `${formatCount(description.vocabularySize)}${description.tiedEmbeddings ? ", tied embeddings" : ""}`],
+    [
+      "vocabulary",
+      `${formatCount(description.vocabularySize)}${description.tiedEmbeddings ? ", tied embeddings" : ""}`,
+    ],
     ["context", `${formatCount(description.contextLength)} tokens`],
     ["rope theta", ropeTheta === null ? "not stated" : formatCount(ropeTheta)],
     ["parameters", formatCount(description.parameters)],
@@ -41,7 +44,9 @@ function factsOf(description: ModelDescription): [string, string][] {
 
 function attentionOf({ attention, queryHeads, keyValueHeads, groupSize }: ModelDescription): string {
   const heads = `${attention}: ${queryHeads} query heads on ${keyValueHeads} key/value`;
-  return `${heads} ${keyValueHeads === 1 ? "head" : "heads"}, ${groupSize === 1 ? "no sharing" : `groups of ${groupSize}`}`;
+  return `${heads} ${keyValueHeads === 1 ? "head" : "heads"}, ${
+    groupSize === 1 ? "no sharing" : `groups of ${groupSize}`
+  }`;
 }
 
 function dtypeRows({ dtypes }: ModelDescription): string[][] {

@@ -1,8 +1,9 @@
 /**
- * Threefry-2x32 with 20 rounds: random words by counter, so that a draw depends on its key and its place alone and comes out
- * equal on every backend, in any order.
- * A round adds, rotates and xors the two words; after every fourth the next two key words and a running number are added in.
- * Source: Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3" (SC 2011); Random123 `threefry.h`.
+ * Threefry-2x32 with 20 rounds: random words by counter, so that a draw depends on its key and its place alone and
+ * comes out equal on every backend, in any order.
+ * A round adds, rotates and xors the two words; after every fourth the next two key words and a running number are
+ * added in. Source: Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3" (SC 2011); Random123
+ * `threefry.h`.
  */
 
 const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24] as const;

@@ -1,4 +1,6 @@
 /** Reading tensors back: the one thing that waits for a device. Values come in row-major order whatever the strides. */
+import type { Backend } from "./backend.ts";
+import { fromBytes } from "./create.ts";
 import { dtypeInfo, isBlock } from "./dtype.ts";
 import { BackendError, ShapeError, showShape } from "./errors.ts";
 import { bf16ToF32, f16ToF32 } from "./half.ts";
@@ -6,6 +8,15 @@ import { noGrad } from "./grad/no_grad.ts";
 import { contiguous } from "./ops/primitives/copy.ts";
 import type { Shape } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
+
+/** A copy on another backend; the same one shares storage. @throws {DTypeError} when it has no such dtype */
+export async function move(x: Tensor, backend: Backend): Promise<Tensor> {
+  x.checkAlive("move");
+  if (x.backend === backend) return x.detach();
+  using ordered = inOrder(x);
+  const bytes = x.numel === 0 ? new Uint8Array(0) : await x.backend.download(ordered.storage.buffer, ordered.offset, x.numel);
+  return fromBytes(bytes, x.shape, x.dtype, { backend });
+}
 
 /** What `data()` gives: Float32Array for f32 and halves, Uint8Array for u8, bool and the bytes of blocks. */
 export type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array;

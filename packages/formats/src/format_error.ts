@@ -75,6 +75,6 @@ export function formatError(
 /** What a file says, as messages show it: in JSON, and cut where it is long. */
 export function quote(value: unknown): string {
   if (typeof value === "string" && value.length > 100) value = value.slice(0, 100); // a name may be megabytes long
-  const text = typeof value === "bigint" ? String(value) : JSON.stringify(value) ?? String(value);
+  const text = JSON.stringify(value, (_, part) => typeof part === "bigint" ? String(part) : part) ?? String(value);
   return text.length > 120 ? `${text.slice(0, 120)}…` : text;
 }

@@ -95,5 +95,5 @@ function load(entry: TensorEntry, options: LoadOptions, onPiece: (byteLength: nu
       onPiece(piece.byteLength);
     }
   }
-  return tensorFromPieces(entry.shape, entry.dtype, pieces(), { backend, constant: true });
+  return tensorFromPieces(entry.shape, entry.dtype, pieces(), { backend });
 }

@@ -235,6 +235,11 @@ const BAD: readonly (readonly [what: string, spec: GgufSpec | Uint8Array, messag
     "bad general.alignment: expected a power of two, found 48",
   ],
   ["alignment a string", { metadata: [["general.alignment", textValue("32")]] }, 'found "32"'],
+  [
+    "alignment an array of large integers",
+    { metadata: [["general.alignment", arrayValue(10, 1, u64(HUGE))]] },
+    `bad general.alignment: expected a power of two, found ["${HUGE}"]`,
+  ],
   ["tensor twice", { tensors: [f32("a", [1]), f32("a", [1])] }, 'tensor "a": it is there twice'],
   ["5 dims", { tensors: [f32("a", [1, 1, 1, 1, 1])] }, 'tensor "a": too many dims: expected at most 4, found 5'],
   [

@@ -1,6 +1,6 @@
 /**
- * Finds tokens that stand in the text as themselves (`<|im_end|>`): at each place the longest that fits, from left to right,
- * as Hugging Face's added vocabulary does. A trie, so that the cost does not grow with their number.
+ * Finds tokens that stand in the text as themselves (`<|im_end|>`): at each place the longest that fits, from left to
+ * right, as Hugging Face's added vocabulary does. A trie, so that the cost does not grow with their number.
  */
 
 import { tokenizerError } from "./vocabulary.ts";
@@ -17,10 +17,12 @@ interface TrieNode {
 export class AddedTokens {
   readonly #root: TrieNode = { id: undefined, next: new Map() };
 
-  /** @throws FormatError when the token is longer than any real one. */
+  /** @throws {FormatError} when the token is longer than any real one. */
   add(token: string, id: number): void {
     if (token === "") return;
-    if (token.length > MAX_LENGTH) throw tokenizerError(`special token ${id} has ${token.length} characters, more than ${MAX_LENGTH}`);
+    if (token.length > MAX_LENGTH) {
+      throw tokenizerError(`special token ${id} has ${token.length} characters, more than ${MAX_LENGTH}`);
+    }
     let node = this.#root;
     for (let at = 0; at < token.length; at++) {
       const unit = token.charCodeAt(at);

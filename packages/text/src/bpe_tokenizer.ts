@@ -1,6 +1,6 @@
 /**
- * A tokenizer out of its parts: first the tokens that stand in the text as themselves are found, then what lies between goes to
- * the model (byte-level or SentencePiece-style).
+ * A tokenizer out of its parts: first the tokens that stand in the text as themselves are found, then what lies between
+ * goes to the model (byte-level or SentencePiece-style).
  */
 
 import { FormatError } from "../../formats/src/format_error.ts";

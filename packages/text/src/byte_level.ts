@@ -1,10 +1,11 @@
 /**
- * Byte-level BPE (GPT-2, Llama 3, Qwen 2, SmolLM): text is cut into words, a word's UTF-8 bytes are the first symbols, and merges
- * apply in the order of their list. Vocabularies write a byte as a printable character: bytes that are printable in Latin-1 stand
- * for themselves, the 68 others follow from U+0100 on (a space is `Ġ`). Source: openai/gpt-2 `src/encoder.py`.
+ * Byte-level BPE (GPT-2, Llama 3, Qwen 2, SmolLM): text is cut into words, a word's UTF-8 bytes are the first symbols,
+ * and merges apply in the order of their list. Vocabularies write a byte as a printable character: bytes that are
+ * printable in Latin-1 stand for themselves, the 68 others follow from U+0100 on (a space is `Ġ`). Source: openai/gpt-2
+ * `src/encoder.py`.
  */
 
-import { FormatError } from "../../formats/src/format_error.ts";
+import { FormatError, quote } from "../../formats/src/format_error.ts";
 import { mergeSymbols, type MergeTable } from "./merge.ts";
 import { type PieceModel, utf8Bytes } from "./piece_model.ts";
 import { preTokenize, type PreTokenizerName } from "./pre_tokenize.ts";
@@ -34,10 +35,10 @@ export class ByteLevelModel implements PieceModel {
   readonly #merges: MergeTable;
   readonly #cache = new Map<string, Int32Array>();
 
-  /** @throws FormatError when a merge names a token that the vocabulary does not have. */
+  /** @throws {FormatError} when a merge names a token that the vocabulary does not have. */
   constructor(options: ByteLevelOptions) {
     this.#options = options;
-    this.#byteIds = Int32Array.from(CHARACTER_OF_BYTE, (character) => options.vocabulary.mergeableId(character) ?? -1);
+    this.#byteIds = Int32Array.from(CHARACTER_OF_BYTE, (character) => options.vocabulary.idOf(character) ?? -1);
     this.#merges = rankedMerges(options.vocabulary, options.merges);
   }
 
@@ -74,14 +75,18 @@ export class ByteLevelModel implements PieceModel {
 
   #mergeWord(bytes: Uint8Array): Int32Array {
     if (this.#options.ignoreMerges) {
-      const whole = this.#options.vocabulary.mergeableId(Array.from(bytes, (byte) => CHARACTER_OF_BYTE[byte]!).join(""));
+      const whole = this.#options.vocabulary.mergeableId(
+        Array.from(bytes, (byte) => CHARACTER_OF_BYTE[byte]!).join(""),
+      );
       if (whole !== undefined) return Int32Array.of(whole);
     }
     const symbols = Int32Array.from(bytes, (byte) => this.#byteIds[byte]!);
     const missing = symbols.indexOf(-1);
     if (missing >= 0) {
       const byte = bytes[missing]!.toString(16).padStart(2, "0");
-      throw new FormatError(`Cannot encode byte 0x${byte} of the text: the vocabulary has no token for it; leave the character out`);
+      throw new FormatError(
+        `Cannot encode byte 0x${byte} of the text: the vocabulary has no token for it; leave the character out`,
+      );
     }
     return mergeSymbols(symbols, this.#merges);
   }
@@ -92,8 +97,10 @@ function rankedMerges(vocabulary: Vocabulary, merges: readonly (readonly [string
   const ranks = new Map<number, number>();
   const results = new Int32Array(merges.length);
   const idOf = (token: string, rank: number): number => {
-    const id = vocabulary.mergeableId(token);
-    if (id === undefined) throw tokenizerError(`merge ${rank} needs token ${JSON.stringify(token)}, which is not in the vocabulary`);
+    const id = vocabulary.idOf(token);
+    if (id === undefined) {
+      throw tokenizerError(`merge ${rank} needs token ${quote(token)}, which is not in the vocabulary`);
+    }
     return id;
   };
   for (const [rank, [left, right]] of merges.entries()) {
@@ -109,7 +116,9 @@ function rankedMerges(vocabulary: Vocabulary, merges: readonly (readonly [string
 }
 
 const CHARACTER_OF_BYTE: readonly string[] = byteAlphabet();
-const BYTE_OF_CHARACTER: ReadonlyMap<string, number> = new Map(CHARACTER_OF_BYTE.map((character, byte) => [character, byte]));
+const BYTE_OF_CHARACTER: ReadonlyMap<string, number> = new Map(
+  CHARACTER_OF_BYTE.map((character, byte) => [character, byte]),
+);
 
 function byteAlphabet(): string[] {
   let unprintable = 0;

@@ -1,7 +1,7 @@
 /**
- * Chats as text: a model ships a Jinja template, and the app passes in a renderer (a Jinja library), so that this library needs
- * none. The variables are those of Hugging Face's `apply_chat_template`, whose Jinja environment has `trim_blocks` and
- * `lstrip_blocks` on.
+ * Chats as text: a model ships a Jinja template, and the app passes in a renderer (a Jinja library), so that this
+ * library needs none. The variables are those of Hugging Face's `apply_chat_template`, whose Jinja environment has
+ * `trim_blocks` and `lstrip_blocks` on.
  */
 
 import { FormatError } from "../../formats/src/format_error.ts";
@@ -47,16 +47,16 @@ export interface RenderChatOptions {
 }
 
 /**
- * The text of a chat, as the model was trained to see it. The template writes the special tokens, so encode the result with
- * `addSpecialTokens: false`.
- * @throws FormatError when there is no template, neither the model's nor in the options.
+ * The text of a chat, as the model was trained to see it. The template writes the special tokens, so encode the result
+ * with `addSpecialTokens: false`.
+ * @throws {FormatError} when there is no template, neither the model's nor in the options.
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { renderChat } from "@heed/heed/text";
+ * import { type ChatRenderer, renderChat } from "@heed/heed/text";
  *
- * const tokenizer = { chatTemplate: "{{ messages[0].content }}", bosId: undefined, eosId: undefined, tokenOf: () => "" };
- * const render = (_template: string, { messages }: { messages: readonly { content: string }[] }) => messages[0]!.content;
+ * const tokenizer = { chatTemplate: "{{ messages[0].content }}", bosId: undefined, eosId: undefined, tokenOf: String };
+ * const render: ChatRenderer = (_template, { messages }) => messages[0]!.content; // a Jinja library in earnest
  * assertEquals(renderChat(tokenizer, [{ role: "user", content: "Hi" }], { render }), "Hi");
  * ```
  */
@@ -66,7 +66,9 @@ export function renderChat(
   options: RenderChatOptions,
 ): string {
   const template = options.template ?? tokenizer.chatTemplate;
-  if (template === undefined) throw new FormatError("Cannot render the chat: the model has no chat template; pass one as template");
+  if (template === undefined) {
+    throw new FormatError("Cannot render the chat: the model has no chat template; pass one as template");
+  }
   const textOf = (id: number | undefined): string => (id === undefined ? "" : tokenizer.tokenOf(id));
   return options.render(template, {
     ...options.variables,

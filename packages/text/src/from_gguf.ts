@@ -3,12 +3,13 @@
  * Defaults for keys that are absent, and names of pre-tokenisers, are llama.cpp's (`src/llama-vocab.cpp`).
  */
 
+import { quote } from "../../formats/src/format_error.ts";
 import { BpeTokenizer, type TokenizerFrame } from "./bpe_tokenizer.ts";
 import { ByteLevelModel } from "./byte_level.ts";
 import type { PreTokenizerName } from "./pre_tokenize.ts";
 import { SentencePieceModel } from "./sentence_piece.ts";
 import type { Tokenizer } from "./tokenizer.ts";
-import { TokenKind, tokenizerError, Vocabulary } from "./vocabulary.ts";
+import { tokenizerError, TokenKind, Vocabulary } from "./vocabulary.ts";
 
 /** The metadata of a GGUF file: numbers, booleans, strings and arrays of them, by key. */
 export type GgufMetadata = ReadonlyMap<string, unknown>;
@@ -23,7 +24,8 @@ const PRE_TOKENIZERS: ReadonlyMap<string, PreTokenizerName> = new Map([
 /**
  * Makes a tokenizer from a GGUF file's metadata: byte-level BPE (`gpt2`) or SentencePiece-style BPE (`llama`).
  * @param metadata the file's key-value pairs; numeric arrays may be typed arrays.
- * @throws FormatError when a key is missing or of the wrong type, the kind of tokenizer is unknown, or its parts do not agree.
+ * @throws {FormatError} when a key is missing or of the wrong type, the kind of tokenizer is unknown, or its parts do
+ * not agree.
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
@@ -43,7 +45,7 @@ export function tokenizerFromGguf(metadata: GgufMetadata): Tokenizer {
   const model = required(metadata, "tokenizer.ggml.model", string);
   if (model === "gpt2") return byteLevel(metadata);
   if (model === "llama") return sentencePiece(metadata);
-  throw tokenizerError(`tokenizer.ggml.model is ${JSON.stringify(model)}; known are gpt2 and llama`);
+  throw tokenizerError(`tokenizer.ggml.model is ${quote(model)}; known are gpt2 and llama`);
 }
 
 function byteLevel(metadata: GgufMetadata): Tokenizer {
@@ -51,7 +53,7 @@ function byteLevel(metadata: GgufMetadata): Tokenizer {
   const preTokenizer = PRE_TOKENIZERS.get(pre);
   if (preTokenizer === undefined) {
     const known = [...PRE_TOKENIZERS.keys()].join(", ");
-    throw tokenizerError(`tokenizer.ggml.pre is ${JSON.stringify(pre)}; known are ${known}`);
+    throw tokenizerError(`tokenizer.ggml.pre is ${quote(pre)}; known are ${known}`);
   }
   const merges = required(metadata, "tokenizer.ggml.merges", strings).map(splitMerge);
   const vocabulary = readVocabulary(metadata, optional(metadata, "tokenizer.ggml.token_type", numbers));
@@ -78,7 +80,7 @@ function sentencePiece(metadata: GgufMetadata): Tokenizer {
 /** Splits `Ġ the` at its space; the left token of a merge is never empty. */
 function splitMerge(merge: string, rank: number): [string, string] {
   const space = merge.indexOf(" ", 1);
-  if (space < 0) throw tokenizerError(`merge ${rank} is ${JSON.stringify(merge)}, expected two tokens and a space between`);
+  if (space < 0) throw tokenizerError(`merge ${rank} is ${quote(merge)}, expected two tokens and a space between`);
   return [merge.slice(0, space), merge.slice(space + 1)];
 }
 

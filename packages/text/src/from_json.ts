@@ -1,22 +1,23 @@
 /**
- * A tokenizer from Hugging Face's `tokenizer.json` (byte-level BPE only) and, for the names of the special tokens and the chat
- * template, `tokenizer_config.json`. A part that this library does not do is an error that names it: a tokenizer that is nearly
- * right would be worse. Fields about padding and truncation belong to callers and are passed over.
- * Source: huggingface/tokenizers `tokenizers/src/tokenizer/serialization.rs`.
+ * A tokenizer from Hugging Face's `tokenizer.json` (byte-level BPE only) and, for the names of the special tokens and
+ * the chat template, `tokenizer_config.json`. A part that this library does not do is an error that names it: a
+ * tokenizer that is nearly right would be worse. Fields about padding and truncation belong to callers and are passed
+ * over. Source: huggingface/tokenizers `tokenizers/src/tokenizer/serialization.rs`.
  */
 
+import { quote } from "../../formats/src/format_error.ts";
 import { BpeTokenizer, type TokenizerFrame } from "./bpe_tokenizer.ts";
 import { ByteLevelModel } from "./byte_level.ts";
-import { asArray, asBoolean, asIndex, asRecord, asString, type JsonRecord } from "./json_value.ts";
+import { asArray, asBoolean, asIndex, asRecord, asString, describe, type JsonRecord } from "./json_value.ts";
 import { checkDecoder, readAffixes, readNormalForm, readPreTokenizer } from "./json_parts.ts";
 import type { Tokenizer } from "./tokenizer.ts";
-import { TokenKind, tokenizerError, Vocabulary } from "./vocabulary.ts";
+import { tokenizerError, TokenKind, Vocabulary } from "./vocabulary.ts";
 
 /**
  * Makes a tokenizer from the parsed `tokenizer.json` of a Hugging Face model.
  * @param tokenizerJson the parsed file; its model must be a byte-level BPE.
  * @param tokenizerConfig the parsed `tokenizer_config.json`, for bosId, eosId, padId and chatTemplate.
- * @throws FormatError when something is missing, of the wrong type, contradictory, or not supported.
+ * @throws {FormatError} when something is missing, of the wrong type, contradictory, or not supported.
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
@@ -49,10 +50,10 @@ export function tokenizerFromJson(tokenizerJson: unknown, tokenizerConfig?: unkn
 
 /** Refuses settings of a BPE model that change its ids and are not done here. */
 function checkModel(model: JsonRecord): void {
-  if (model["type"] !== "BPE") throw tokenizerError(`model.type is ${JSON.stringify(model["type"])}; only BPE is supported`);
+  if (model["type"] !== "BPE") throw tokenizerError(`model.type is ${describe(model["type"])}; only BPE is supported`);
   for (const name of ["dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"]) {
     // Absent, null, "", 0 and false all mean that the setting is off.
-    if (model[name]) throw tokenizerError(`model.${name} is ${JSON.stringify(model[name])}, which is not supported`);
+    if (model[name]) throw tokenizerError(`model.${name} is ${describe(model[name])}, which is not supported`);
   }
 }
 
@@ -63,7 +64,7 @@ function readMerge(merge: unknown, rank: number): [string, string] {
     const [left, right]: unknown[] = parts;
     if (typeof left === "string" && typeof right === "string") return [left, right];
   }
-  throw tokenizerError(`model.merges[${rank}] is ${JSON.stringify(merge)}, expected two tokens`);
+  throw tokenizerError(`model.merges[${rank}] is ${describe(merge)}, expected two tokens`);
 }
 
 function readVocabulary(model: JsonRecord, addedTokens: unknown): Vocabulary {
@@ -72,14 +73,14 @@ function readVocabulary(model: JsonRecord, addedTokens: unknown): Vocabulary {
   const added = asArray(addedTokens ?? [], "added_tokens").map(readAddedToken);
   const limit = vocab.length + added.length;
   const place = (token: string, id: number): void => {
-    if (id >= limit) throw tokenizerError(`token ${JSON.stringify(token)} has id ${id}, but there are only ${limit} tokens`);
+    if (id >= limit) throw tokenizerError(`token ${quote(token)} has id ${id}, but there are only ${limit} tokens`);
     const other = tokens[id];
     if (other !== undefined && other !== token) {
-      throw tokenizerError(`tokens ${JSON.stringify(other)} and ${JSON.stringify(token)} both have id ${id}`);
+      throw tokenizerError(`tokens ${quote(other)} and ${quote(token)} both have id ${id}`);
     }
     tokens[id] = token;
   };
-  for (const [token, id] of vocab) place(token, asIndex(id, `model.vocab[${JSON.stringify(token)}]`));
+  for (const [token, id] of vocab) place(token, asIndex(id, `model.vocab[${quote(token)}]`));
   for (const { token, id } of added) place(token, id);
   const all = Array.from(tokens, (token, id) => {
     if (token === undefined) throw tokenizerError(`no token has id ${id}`);
@@ -121,7 +122,7 @@ function readSpecialId(config: JsonRecord, name: string, vocabulary: Vocabulary)
   if (value === undefined) return undefined;
   const token = typeof value === "string" ? value : asString(asRecord(value, name)["content"], `${name}.content`);
   const id = vocabulary.idOf(token);
-  if (id === undefined) throw tokenizerError(`${name} is ${JSON.stringify(token)}, which is not in the vocabulary`);
+  if (id === undefined) throw tokenizerError(`${name} is ${quote(token)}, which is not in the vocabulary`);
   return id;
 }
 

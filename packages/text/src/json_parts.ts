@@ -1,9 +1,10 @@
 /**
- * The parts of a `tokenizer.json` around its model: normalizer, pre_tokenizer, post_processor, decoder. Each is a record with a
- * `type`, or a Sequence of them.
+ * The parts of a `tokenizer.json` around its model: normalizer, pre_tokenizer, post_processor, decoder. Each is a
+ * record with a `type`, or a Sequence of them.
  */
 
-import { asArray, asIndex, asRecord, asString, type JsonRecord } from "./json_value.ts";
+import { quote } from "../../formats/src/format_error.ts";
+import { asArray, asIndex, asRecord, asString, describe, type JsonRecord } from "./json_value.ts";
 import type { PreTokenizerName } from "./pre_tokenize.ts";
 import { tokenizerError, type Vocabulary } from "./vocabulary.ts";
 
@@ -23,7 +24,8 @@ function llama3Pattern(numbers: string): string {
 export function readPreTokenizer(value: unknown): PreTokenizerName {
   const parts = listParts(value, "pre_tokenizer", "pretokenizers");
   const last = parts.pop();
-  if (last?.["type"] !== "ByteLevel") throw unsupported("pre_tokenizer", last ?? value);
+  if (last === undefined) throw tokenizerError("pre_tokenizer is missing; only byte-level BPE is supported");
+  if (last["type"] !== "ByteLevel") throw unsupported("pre_tokenizer", last);
   // Both settings are true when absent.
   if (last["add_prefix_space"] !== false) {
     throw tokenizerError("pre_tokenizer ByteLevel has add_prefix_space on, which is not supported");
@@ -41,7 +43,7 @@ function readSplit(split: JsonRecord): PreTokenizerName {
   const pattern = asRecord(split["pattern"], "pre_tokenizer Split.pattern")["Regex"];
   const name = typeof pattern === "string" ? SPLIT_PATTERNS.get(pattern) : undefined;
   if (name === undefined || split["behavior"] !== "Isolated" || split["invert"] === true) {
-    throw unsupported("pre_tokenizer", split);
+    throw tokenizerError(`pre_tokenizer Split with pattern ${describe(pattern)} is not supported`);
   }
   return name;
 }
@@ -89,7 +91,7 @@ function readTemplate(part: JsonRecord, vocabulary: Vocabulary): [before: number
       continue;
     }
     const name = asString(asRecord(special, "SpecialToken")["id"], "SpecialToken.id");
-    const where = `post_processor.special_tokens[${JSON.stringify(name)}]`;
+    const where = `post_processor.special_tokens[${quote(name)}]`;
     for (const id of asArray(asRecord(specials[name], where)["ids"], `${where}.ids`)) {
       sides[side]!.push(checkId(asIndex(id, where), where, vocabulary));
     }
@@ -111,7 +113,6 @@ function listParts(value: unknown, where: string, members: string): JsonRecord[]
   return asArray(part[members], `${where}.${members}`).map((member) => asRecord(member, where));
 }
 
-function unsupported(where: string, part: unknown): Error {
-  // Parts may hold long patterns and tables; the beginning is enough to know them by.
-  return tokenizerError(`${where} is not supported: ${JSON.stringify(part ?? null).slice(0, 200)}`);
+function unsupported(where: string, part: JsonRecord): Error {
+  return tokenizerError(`${where} ${describe(part["type"])} is not supported, or not with these settings`);
 }

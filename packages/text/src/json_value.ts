@@ -1,5 +1,6 @@
-/** Checked reading of parsed JSON: each function takes a value and where it stood, and throws a FormatError naming the place. */
+/** Checked reading of parsed JSON: each takes a value and where it stood, and throws a FormatError naming the place. */
 
+import { quote } from "../../formats/src/format_error.ts";
 import { tokenizerError } from "./vocabulary.ts";
 
 /** A JSON object. */
@@ -39,8 +40,13 @@ function isRecord(value: unknown): value is JsonRecord {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** A value for messages: plain values as they are, others by kind, since they may be huge or deep. */
+export function describe(value: unknown): string {
+  if (value === null) return "null";
+  if (typeof value === "object") return Array.isArray(value) ? "an array" : "an object";
+  return value === undefined ? "missing" : quote(value);
+}
+
 function expected(what: string, value: unknown, where: string): Error {
-  if (value === undefined) return tokenizerError(`${where} is missing`);
-  const kind = value === null ? "null" : Array.isArray(value) ? "an array" : `a ${typeof value}`;
-  return tokenizerError(`${where} is ${kind}, expected ${what}`);
+  return tokenizerError(`${where} is ${describe(value)}, expected ${what}`);
 }

@@ -1,10 +1,10 @@
 /**
- * Byte-pair merging: of all neighbouring symbols that may merge, the pair of lowest priority number merges first, the leftmost
- * of equals; until no pair is left.
+ * Byte-pair merging: of all neighbouring symbols that may merge, the pair of lowest priority number merges first, the
+ * leftmost of equals; until no pair is left.
  *
- * A doubly linked list of symbols and a heap of candidate pairs make it O(n log n), so a megabyte without a space is no trap.
- * A heap entry is one number, `priority * n + position`; entries whose pair has changed since are recognised when they come up,
- * because the pair at that position no longer has that priority.
+ * A doubly linked list of symbols and a heap of candidate pairs make it O(n log n), so a megabyte without a space is no
+ * trap. A heap entry is one number, `priority * n + position`; entries whose pair has changed since are recognised when
+ * they come up, because the pair at that position no longer has that priority.
  */
 
 /** Which neighbours merge, how urgently, and into what. Symbols are non-negative integers. */

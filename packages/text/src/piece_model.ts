@@ -4,7 +4,7 @@
 export interface PieceModel {
   /** Whether a stretch of text gets a space in front before it is encoded; decoding takes it off again. */
   readonly addsSpacePrefix: boolean;
-  /** Appends the ids of non-empty text to `ids`. @throws FormatError when the vocabulary cannot spell it. */
+  /** Appends the ids of non-empty text to `ids`. @throws {FormatError} when the vocabulary cannot spell it. */
   encode(text: string, ids: number[]): void;
   /** The UTF-8 bytes, possibly a part of a character, that a normal, unused or byte token stands for. */
   bytesOf(id: number): Uint8Array;

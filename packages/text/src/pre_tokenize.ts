@@ -1,14 +1,16 @@
 /**
- * Pre-tokenisers: how byte-level models cut text into words before merging, after these patterns of their tokenizer.json files
- * (`\s` is Unicode's White_Space, not JavaScript's):
+ * Pre-tokenisers: how byte-level models cut text into words before merging, after these patterns of their
+ * tokenizer.json files (`\s` is Unicode's White_Space, not JavaScript's):
  *
  *   gpt2    's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
  *   smollm  every \p{N} alone, then gpt2 on what lies between
- *   llama3  (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
+ *   llama3  (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|
+ *            ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
  *   qwen2   llama3 with \p{N} in place of \p{N}{1,3}
  *
- * Written as scanners over character classes and not as regular expressions: an engine's backtracking stack grows with a run's
- * length (ten million emoji overflow V8's), while these take one pass. The tests compare them with the patterns.
+ * Written as scanners over character classes and not as regular expressions: an engine's backtracking stack grows with
+ * a run's length (ten million emoji overflow V8's), while these take one pass. The tests compare them with the
+ * patterns.
  */
 
 /** A pre-tokeniser by the name models use for it. */

@@ -1,9 +1,9 @@
 /**
- * From logits to the next token, on the host: plain functions over one row of logits. The order is Hugging Face's (transformers
- * `generation/logits_process.py`): repetition penalty, temperature, top-k, top-p, min-p; then one draw.
+ * From logits to the next token, on the host: plain functions over one row of logits. The order is Hugging Face's
+ * (transformers `generation/logits_process.py`): repetition penalty, temperature, top-k, top-p, min-p; then one draw.
  *
- * The draw is the counter-based generator's word for (seed, step), so equal logits and seeds give equal tokens on every backend,
- * and a step can be drawn again without drawing the ones before.
+ * The draw is the counter-based generator's word for (seed, step), so equal logits and seeds give equal tokens on every
+ * backend, and a step can be drawn again without drawing the ones before.
  */
 
 import { ShapeError } from "../../core/src/errors.ts";
@@ -15,11 +15,11 @@ export interface FilterOptions {
   readonly temperature?: number;
   /** Keeps the k largest logits (and ties with the least of them); an integer of at least 1. */
   readonly topK?: number;
-  /** Keeps the smallest set of most probable tokens whose probabilities reach this sum; from 0 to 1, always at least one token. */
+  /** Keeps the fewest most probable tokens whose probabilities reach this sum; from 0 to 1, never none. */
   readonly topP?: number;
   /** Keeps tokens at least this many times as probable as the most probable; from 0 to 1. */
   readonly minP?: number;
-  /** Makes tokens of `previousIds` less likely: divides their positive logits and multiplies their negative ones; above 0. */
+  /** Divides positive logits of `previousIds` and multiplies negative ones; above 0, above 1 against repetition. */
   readonly repetitionPenalty?: number;
 }
 
@@ -36,8 +36,8 @@ export interface SampleOptions extends FilterOptions {
  * @param logits `[V]`; not changed.
  * @param previousIds the ids that `repetitionPenalty` is about; repeats count once.
  * @returns new logits `[V]`, -Infinity where a token may not be drawn.
- * @throws RangeError when an option is out of its range, a logit is NaN, or there are no logits.
- * @throws ShapeError when a previous id is outside the vocabulary.
+ * @throws {RangeError} when an option is out of its range, a logit is NaN, or there are no logits.
+ * @throws {ShapeError} when a previous id is outside the vocabulary.
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
@@ -70,8 +70,8 @@ export function filterLogits(
  * @param step counts the draws of one seed, from 0; the same seed and step draw alike.
  * @param previousIds the ids that `repetitionPenalty` is about.
  * @returns the chosen id.
- * @throws RangeError as {@linkcode filterLogits} does, and when no token is possible.
- * @throws ShapeError when a previous id is outside the vocabulary.
+ * @throws {RangeError} as {@linkcode filterLogits} does, and when no token is possible.
+ * @throws {ShapeError} when a previous id is outside the vocabulary.
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";

@@ -1,15 +1,15 @@
 /**
- * SentencePiece-style BPE, GGUF's `llama` (Llama 2, Mistral, TinyLlama): no words; spaces are written `▁` (U+2581); of all
- * neighbours whose joined text is a token, the one with the highest score merges first. A character without a token becomes the
- * tokens of its UTF-8 bytes (`<0xE2>`), or the unknown token in a vocabulary without those.
+ * SentencePiece-style BPE, GGUF's `llama` (Llama 2, Mistral, TinyLlama): no words; spaces are written `▁` (U+2581); of
+ * all neighbours whose joined text is a token, the one with the highest score merges first. A character without a token
+ * becomes the tokens of its UTF-8 bytes (`<0xE2>`), or the unknown token in a vocabulary without those.
  * As in SentencePiece itself, a `▁` in the text cannot be told from a space.
  * Sources: google/sentencepiece `src/bpe_model.cc`, llama.cpp `llm_tokenizer_spm`.
  */
 
-import { FormatError } from "../../formats/src/format_error.ts";
+import { FormatError, quote } from "../../formats/src/format_error.ts";
 import { mergeSymbols, type MergeTable } from "./merge.ts";
 import { type PieceModel, utf8Bytes } from "./piece_model.ts";
-import { TokenKind, tokenizerError, type Vocabulary } from "./vocabulary.ts";
+import { tokenizerError, TokenKind, type Vocabulary } from "./vocabulary.ts";
 
 const SPACE_SIGN = "▁";
 
@@ -30,7 +30,7 @@ export class SentencePieceModel implements PieceModel {
   readonly #byteOfId: ReadonlyMap<number, number>;
   readonly #merges: MergeTable;
 
-  /** @throws FormatError when a byte token is not written `<0xNN>`. */
+  /** @throws {FormatError} when a byte token is not written `<0xNN>`. */
   constructor(options: SentencePieceOptions) {
     this.addsSpacePrefix = options.addSpacePrefix;
     this.#options = options;
@@ -45,7 +45,9 @@ export class SentencePieceModel implements PieceModel {
     const { vocabulary } = this.#options;
     const spaced = (this.addsSpacePrefix ? " " + text : text).replaceAll(" ", SPACE_SIGN);
     const symbols: number[] = [];
-    for (const character of spaced) symbols.push(vocabulary.mergeableId(character) ?? vocabulary.size + character.codePointAt(0)!);
+    for (const character of spaced) {
+      symbols.push(vocabulary.mergeableId(character) ?? vocabulary.size + character.codePointAt(0)!);
+    }
     for (const symbol of mergeSymbols(Int32Array.from(symbols), this.#merges)) {
       if (symbol < vocabulary.size) ids.push(symbol);
       else this.#spell(String.fromCodePoint(symbol - vocabulary.size), ids);
@@ -66,8 +68,10 @@ export class SentencePieceModel implements PieceModel {
     } else if (this.#options.unknownId !== undefined) {
       ids.push(this.#options.unknownId);
     } else {
-      const name = JSON.stringify(character);
-      throw new FormatError(`Cannot encode ${name}: the vocabulary has no token for it, none for its bytes, and no unknown token`);
+      const name = quote(character);
+      throw new FormatError(
+        `Cannot encode ${name}: the vocabulary has no token for it, none for its bytes, and no unknown token`,
+      );
     }
   }
 }
@@ -77,7 +81,7 @@ function byteTokens(vocabulary: Vocabulary): Map<number, number> {
   for (const [id, token] of vocabulary.tokens.entries()) {
     if (vocabulary.kindOf(id) !== TokenKind.byte) continue;
     const hex = /^<0x([0-9A-Fa-f]{2})>$/.exec(token)?.[1];
-    if (hex === undefined) throw tokenizerError(`byte token ${id} is ${JSON.stringify(token)}, expected the form <0x0A>`);
+    if (hex === undefined) throw tokenizerError(`byte token ${id} is ${quote(token)}, expected the form <0x0A>`);
     bytes.set(id, parseInt(hex, 16));
   }
   return bytes;

@@ -1,6 +1,6 @@
 /**
- * Ids to text, one at a time. A token may hold a part of a character's UTF-8 bytes, so those are held back until the rest comes:
- * what `push` returned is never taken back.
+ * Ids to text, one at a time. A token may hold a part of a character's UTF-8 bytes, so those are held back until the
+ * rest comes: what `push` returned is never taken back.
  */
 
 import type { PieceModel } from "./piece_model.ts";
@@ -13,7 +13,7 @@ export interface TextStream {
   /**
    * Takes the next id.
    * @returns the characters that are complete by now and were not before; often none, in the middle of a character.
-   * @throws ShapeError when the id is outside the vocabulary.
+   * @throws {ShapeError} when the id is outside the vocabulary.
    */
   push(id: number): string;
   /** Ends the text. @returns U+FFFD when it ended in the middle of a character, else nothing. */

@@ -1,6 +1,7 @@
 /**
  * What a tokenizer is: text to ids and back, and the ids that frame a text.
- * `tokenizerFromGguf` and `tokenizerFromJson` make one from a model's own files; anything else with these members will do too.
+ * `tokenizerFromGguf` and `tokenizerFromJson` make one from a model's own files; anything else with these members will
+ * do too.
  */
 
 import type { TextStream } from "./text_stream.ts";
@@ -21,8 +22,8 @@ export interface DecodeOptions {
   /** Whether special tokens are left out of the text. Default false. */
   readonly skipSpecial?: boolean;
   /**
-   * Whether the ids go on from others, as generated ones do; then the space that SentencePiece-style models put before a text
-   * is kept at the start, being a real one. Default false.
+   * Whether the ids go on from others, as generated ones do; then the space that SentencePiece-style models put before
+   * a text is kept at the start, being a real one. Default false.
    */
   readonly continues?: boolean;
 }
@@ -43,19 +44,19 @@ export interface Tokenizer {
   readonly chatTemplate: string | undefined;
   /**
    * The ids of a text.
-   * @throws FormatError when the text holds half a surrogate pair, or a character that the vocabulary cannot spell.
+   * @throws {FormatError} when the text holds half a surrogate pair, or a character that the vocabulary cannot spell.
    */
   encode(text: string, options?: EncodeOptions): number[];
   /**
    * The text of ids: exactly what was encoded. Bytes that are not UTF-8 become U+FFFD.
-   * @throws ShapeError when an id is outside the vocabulary.
+   * @throws {ShapeError} when an id is outside the vocabulary.
    */
   decode(ids: Iterable<number>, options?: DecodeOptions): string;
   /** A decoder for ids that come one at a time. */
   textStream(options?: DecodeOptions): TextStream;
   /**
    * A token as the vocabulary writes it (`Ġthe`).
-   * @throws ShapeError when the id is outside the vocabulary.
+   * @throws {ShapeError} when the id is outside the vocabulary.
    */
   tokenOf(id: number): string;
   /** The id of a token as the vocabulary writes it, or undefined. */

@@ -1,11 +1,12 @@
 /**
  * The tokens of a model: text and kind by id, id by text.
- * Kinds are GGUF's `tokenizer.ggml.token_type` (llama.cpp, `llama_token_type`): only normal and unused tokens come out of
- * merging; unknown, control and user-defined ones are matched whole in the text; byte tokens (`<0x0A>`) stand for one byte.
+ * Kinds are GGUF's `tokenizer.ggml.token_type` (llama.cpp, `llama_token_type`): only normal and unused tokens come out
+ * of merging; unknown, control and user-defined ones are matched whole in the text; byte tokens (`<0x0A>`) stand for
+ * one byte.
  */
 
 import { ShapeError } from "../../core/src/errors.ts";
-import { FormatError } from "../../formats/src/format_error.ts";
+import { FormatError, quote } from "../../formats/src/format_error.ts";
 
 /** The kind of a token, as GGUF numbers it. */
 export const TokenKind = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
@@ -23,7 +24,7 @@ export class Vocabulary {
   readonly #kinds: Uint8Array;
   readonly #ids = new Map<string, number>();
 
-  /** @throws FormatError when two ids have the same text, or a kind is none of {@linkcode TokenKind}. */
+  /** @throws {FormatError} when two ids have the same text, or a kind is none of {@linkcode TokenKind}. */
   constructor(tokens: readonly string[], kinds: ArrayLike<number>) {
     if (tokens.length === 0) throw tokenizerError("the vocabulary is empty");
     this.tokens = tokens;
@@ -35,7 +36,7 @@ export class Vocabulary {
       // Some files pad the vocabulary with empty tokens; they have ids but cannot be looked up.
       if (token === "") continue;
       const first = this.#ids.get(token);
-      if (first !== undefined) throw tokenizerError(`tokens ${first} and ${id} are both ${JSON.stringify(token)}`);
+      if (first !== undefined) throw tokenizerError(`tokens ${first} and ${id} are both ${quote(token)}`);
       this.#ids.set(token, id);
     }
   }
@@ -48,10 +49,12 @@ export class Vocabulary {
     return this.#ids.get(token);
   }
 
-  /** @throws ShapeError when `id` is outside the vocabulary. */
+  /** @throws {ShapeError} when `id` is outside the vocabulary. */
   tokenOf(id: number): string {
     const token = this.tokens[id];
-    if (token === undefined) throw new ShapeError(`Cannot decode id ${id}: the vocabulary has ids 0 to ${this.size - 1}`);
+    if (token === undefined) {
+      throw new ShapeError(`Cannot decode id ${id}: the vocabulary has ids 0 to ${this.size - 1}`);
+    }
     return token;
   }
 

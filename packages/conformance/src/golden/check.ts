@@ -1,5 +1,5 @@
 /** Whether a tensor is what a vector wants: shape, kind of dtype, elements, and for views their layout. */
-import { DTypeError, type DType, dtypeInfo, type Tensor } from "../../../core/mod.ts";
+import { type DType, DTypeError, dtypeInfo, type Tensor } from "../../../core/mod.ts";
 import { mismatch, type Tolerance } from "../compare.ts";
 import type { ViewExpectation } from "./manifest.ts";
 import type { StoredTensor } from "./vector_group.ts";

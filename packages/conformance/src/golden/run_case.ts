@@ -2,18 +2,18 @@
  * One case: its inputs on the backend, each way to its results, what they must be, and nothing left behind. Whatever goes wrong
  * becomes the result's message.
  */
-import {
-  type Backend,
-  BackendError,
-  DTypeError,
-  gradients,
-  ShapeError,
-  type Tensor,
-  tidy,
-} from "../../../core/mod.ts";
+import { type Backend, BackendError, DTypeError, gradients, ShapeError, type Tensor, tidy } from "../../../core/mod.ts";
 import { type Capability, missingCapability } from "../capability.ts";
 import { type CaseResult, describeError } from "../result.ts";
-import { type AsyncGoldenOp, Call, flattenKeys, type GoldenOp, type Mapping, type Results, storedTensor } from "./call.ts";
+import {
+  type AsyncGoldenOp,
+  Call,
+  flattenKeys,
+  type GoldenOp,
+  type Mapping,
+  type Results,
+  storedTensor,
+} from "./call.ts";
 import { checkTensor, checkView } from "./check.ts";
 import type { GoldenCase } from "./manifest.ts";
 import type { VectorGroup } from "./vector_group.ts";
@@ -59,7 +59,7 @@ async function tryWay(
   const problem = await runAndCheck(backend, group, golden, way);
   if (problem !== undefined) return problem;
   const left = backend.memory.liveStorages - before;
-  return left === 0 ? undefined : `it leaks: ${left} more storages alive than before`;
+  return left <= 0 ? undefined : `it leaks: ${left} more storages alive than before`;
 }
 
 async function runAndCheck(
@@ -97,7 +97,11 @@ function withGradients(call: Call, op: GoldenOp, wantsGrad: ReadonlySet<string>)
   if (loss === undefined) throw new Error("the mapping gave no result to go backward from");
   const names = [...wantsGrad];
   const gradient = call.leaves.get("grad_output");
-  const grads = gradients(loss, names.map((name) => call.leaves.get(name)!), gradient === undefined ? {} : { gradient });
+  const grads = gradients(
+    loss,
+    names.map((name) => call.leaves.get(name)!),
+    gradient === undefined ? {} : { gradient },
+  );
   return { ...results, ...Object.fromEntries(names.map((name, i) => [`grads.${name}`, grads[i]!])) };
 }
 

@@ -1,13 +1,12 @@
 /**
- * Runs golden vectors on a backend: a group at a time is read, its ops mapped onto the public API, its cases compared. Without
- * `groups` those run that this version covers; with them, whatever they hold, and what has no mapping is skipped and says so.
+ * Runs golden vectors on a backend: a group at a time is read, its ops mapped onto the public API, its cases compared. Those
+ * run that this version covers, or those asked for by group or filter: there, what has no mapping is skipped and says so.
  */
 import type { Backend } from "../../../core/mod.ts";
 import { type CaseResult, describeError, type RunSummary, Tally } from "../result.ts";
-import type { Mapping } from "./call.ts";
 import { COVERED_GROUPS, findMapping, isAwaited } from "./groups/mod.ts";
 import type { GoldenCase } from "./manifest.ts";
-import type { VectorReader } from "./reader.ts";
+import { groupNames, type VectorReader } from "./reader.ts";
 import { runCase } from "./run_case.ts";
 import { loadGroup, type VectorGroup } from "./vector_group.ts";
 
@@ -17,7 +16,7 @@ export interface GoldenOptions {
   readonly backend: Backend;
   /** Where the vectors are. */
   readonly reader: VectorReader;
-  /** The groups to run, also ones that this version knows nothing of; those it covers when left out. */
+  /** The groups to run, also ones that this version knows nothing of; those it covers when left out, and with a filter all that the reader lists. */
   readonly groups?: readonly string[];
   /** Run only cases whose `group/case` holds this text. */
   readonly filter?: string;
@@ -42,16 +41,16 @@ export interface GoldenOptions {
  */
 export async function runGolden(options: GoldenOptions): Promise<RunSummary> {
   const tally = new Tally(options.onResult);
-  for (const name of options.groups ?? COVERED_GROUPS) {
+  const { reader, filter = "" } = options;
+  for (const name of await groupsOf(options)) {
     let group: VectorGroup;
     try {
-      group = await loadGroup(options.reader, name);
+      group = await loadGroup(reader, name, (golden) => `${name}/${golden.name}`.includes(filter));
     } catch (error) {
       tally.add({ name, status: "failed", message: `cannot be read: ${describeError(error)}` });
       continue;
     }
     for (const golden of group.cases) {
-      if (!`${name}/${golden.name}`.includes(options.filter ?? "")) continue;
       const result = await runOne(group, golden, options);
       if (result !== undefined) tally.add(result);
     }
@@ -59,16 +58,22 @@ export async function runGolden(options: GoldenOptions): Promise<RunSummary> {
   return tally.summary();
 }
 
-/** The result of one case; undefined where it is left out because it is awaited and was not asked for by its group. */
+/** A filter may ask for any case of the folder, where it can be listed. */
+async function groupsOf({ groups, filter, reader }: GoldenOptions): Promise<readonly string[]> {
+  if (groups !== undefined) return groups;
+  return filter === undefined || reader.list === undefined ? COVERED_GROUPS : groupNames(await reader.list());
+}
+
+/** The result of one case; undefined where its op is still awaited and nobody asked for it. */
 async function runOne(
   group: VectorGroup,
   golden: GoldenCase,
-  { backend, groups }: GoldenOptions,
+  { backend, groups, filter }: GoldenOptions,
 ): Promise<CaseResult | undefined> {
-  const mapping: Mapping | undefined = findMapping(group.name, golden.op);
+  const mapping = findMapping(group.name, golden.op);
   if (mapping !== undefined) return await runCase(backend, group, golden, mapping);
   const awaited = isAwaited(group.name, golden.op);
-  if (awaited && groups === undefined) return undefined;
+  if (awaited && groups === undefined && filter === undefined) return undefined;
   const status = awaited || !COVERED_GROUPS.includes(group.name) ? "skipped" : "failed";
   return { name: `${group.name}/${golden.name}`, status, message: `no mapping for op ${golden.op}` };
 }

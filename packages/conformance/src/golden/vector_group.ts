@@ -56,17 +56,23 @@ async function load(entry: TensorEntry): Promise<StoredTensor> {
 }
 
 /**
- * Reads a group.
+ * Reads a group; where no case is wanted, its tensors stay unread.
  *
  * @param reader where the files are
  * @param name the group's name
+ * @param wants which of its cases to keep; all when left out
  * @throws {Error} when the manifest or the tensors cannot be read
  */
-export async function loadGroup(reader: VectorReader, name: string): Promise<VectorGroup> {
-  const cases = parseManifest(await reader.json(`${name}.json`));
+export async function loadGroup(
+  reader: VectorReader,
+  name: string,
+  wants: (golden: GoldenCase) => boolean = () => true,
+): Promise<VectorGroup> {
+  const cases = parseManifest(await reader.json(`${name}.json`)).filter(wants);
+  const tensors = new Map<string, StoredTensor>();
+  if (cases.length === 0) return { name, cases, tensors };
   const path = `${name}.safetensors`;
   const file = await openSafetensors(bytesSource(await reader.bytes(path), path));
-  const tensors = new Map<string, StoredTensor>();
   for (const [key, entry] of file.tensors) tensors.set(key, await load(entry));
   return { name, cases, tensors };
 }

@@ -1,0 +1,88 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { serve } from "./loopback_server.ts";
+
+const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
+const VECTORS = fileURLToPath(new URL("../../../packages/conformance/vectors/", import.meta.url));
+
+interface Ended {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+function command(args: readonly string[], cache: string): Deno.Command {
+  const allow = ["--allow-read", `--allow-write=${join(cache, "models")}`, "--allow-net", "--allow-env"];
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-prompt", "--no-check", ...allow, MAIN, ...args],
+    env: { HEED_CACHE: cache, NO_COLOR: "1" },
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+async function heed(args: readonly string[], cache = "unused"): Promise<Ended> {
+  const { code, stdout, stderr } = await command(args, cache).output();
+  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+}
+
+Deno.test("help and version go to stdout", async () => {
+  for (const args of [[], ["--help"], ["-h"]]) {
+    const { code, stdout, stderr } = await heed(args);
+    assertEquals([code, stderr], [0, ""]);
+    assertStringIncludes(stdout, "inspect MODEL");
+  }
+  assertMatch((await heed(["--version"])).stdout, /^heed \d+\.\d+\.\d+ \(deno \d+\.\d+\.\d+\)\n$/);
+  assertStringIncludes((await heed(["inspect", "--help"])).stdout, "--check-weights");
+});
+
+Deno.test("a wrong command line ends with code 2, and says on stderr what is wrong", async () => {
+  const rejects = async (args: string[], message: string): Promise<void> => {
+    const { code, stdout, stderr } = await heed(args);
+    assertEquals([code, stdout], [2, ""]);
+    assertStringIncludes(stderr, message);
+    assertStringIncludes(stderr, "Run with --help to see what it takes");
+  };
+  await rejects(["inspct"], 'heed: Unknown command "inspct"; the commands are ');
+  await rejects(["--modle"], 'heed: Unknown option "--modle"');
+  await rejects(["inspect", "--jsn", "m"], "heed: Unknown option '--jsn'");
+  await rejects(["inspect"], "heed: Cannot go on without one model");
+});
+
+Deno.test("what cannot be done ends with code 1, without a stack", async () => {
+  const { code, stdout, stderr } = await heed(["inspect", "no/such/model"]);
+  assertEquals([code, stdout], [1, ""]);
+  assertMatch(stderr, /^heed: Cannot find model "no\/such\/model": [^\n]*\n$/);
+  const notGguf = await heed(["inspect", join(VECTORS, "README.md")]);
+  assertMatch(notGguf.stderr, /^heed: Cannot read README.md: it is not GGUF[^\n]*\n$/);
+});
+
+Deno.test("inspect prints JSON to stdout, with permissions to read only", async () => {
+  const { code, stdout, stderr } = await heed(["inspect", "--json", "--check-weights", join(VECTORS, "hf_tiny")]);
+  assertEquals(code, 0);
+  const description: Record<string, unknown> = JSON.parse(stdout);
+  assertEquals([description["name"], description["groupSize"]], ["hf_tiny", 4]);
+  assertStringIncludes(stderr, "Checking weights: 100% of 559.9 kB\n");
+  assertStringIncludes(stderr, "All weights are finite\n");
+});
+
+Deno.test("an interrupted download leaves its part, and no file under the final name", async () => {
+  const cache = await Deno.makeTempDir();
+  await using server = serve({ body: new Uint8Array(10_000_000), etag: '"v1"', ranges: true, stallAfter: 5_000_000 });
+  const child = command(["inspect", server.url.href], cache).spawn();
+  const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  for (let log = ""; !log.includes("40% of 10.0 MB");) {
+    const { value } = await reader.read();
+    assert(value !== undefined, `it ended early: ${log}`);
+    log += value;
+  }
+  child.kill("SIGINT");
+  await reader.cancel();
+  await child.stdout.cancel();
+  assertEquals((await child.status).signal, "SIGINT");
+  const names = [...Deno.readDirSync(join(cache, "models"))].map(({ name }) => name.replace(/^[0-9a-f]{16}-/, ""))
+    .sort();
+  assertEquals(names, ["tiny.gguf.lock", "tiny.gguf.partial", "tiny.gguf.partial.json"]);
+  await Deno.remove(cache, { recursive: true });
+});

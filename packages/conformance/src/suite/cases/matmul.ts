@@ -1,0 +1,205 @@
+/** Matrix products: ranks, batches, layouts, and right operands of every storage dtype, blocks included. */
+import {
+  type BlockDType,
+  dequantizeBlocks,
+  dtypeInfo,
+  embedding,
+  fromBytes,
+  matmul,
+  quantizeBlocks,
+  type Tensor,
+} from "../../../../core/mod.ts";
+import { type Dense, generate } from "../../oracle/dense.ts";
+import { indexSelect } from "../../oracle/index.ts";
+import { matmul as oracleMatmul } from "../../oracle/matmul.ts";
+import { CONTRACTION_LIMITS } from "../check.ts";
+import { layoutsFor } from "../layouts.ts";
+import type { SuiteCase } from "../suite_case.ts";
+import type { SuiteContext } from "../suite_context.ts";
+
+const SHAPES: readonly (readonly [readonly number[], readonly number[]])[] = [
+  [[3], [3]],
+  [[5], [5, 4]],
+  [[4, 5], [5]],
+  [[1, 1], [1, 1]],
+  [[2, 3], [3, 4]],
+  [[17, 19], [19, 23]],
+  [[64, 65], [65, 66]],
+  [[2, 3, 5], [5, 7]],
+  [[3, 5], [2, 5, 7]],
+  [[2, 3, 5], [2, 5, 7]],
+  [[4, 1, 3, 5], [2, 5, 7]],
+  [[5], [2, 5, 7]],
+  [[2, 3, 5], [5]],
+  [[0, 3], [3, 4]],
+  [[2, 0], [0, 4]], // an empty sum is 0
+  [[0, 2, 3], [3, 4]],
+];
+
+function shapeCase(left: readonly number[], right: readonly number[]): SuiteCase {
+  return {
+    name: `matmul/[${left}] [${right}]`,
+    run: (c) => {
+      const [a, b] = [c.operand(left), c.operand(right)];
+      const want = oracleMatmul(a.dense, b.dense);
+      return { got: matmul(a.tensor, b.tensor), want, dtype: "f32", normalizedLimit: CONTRACTION_LIMITS.f32 };
+    },
+  };
+}
+
+/** Every pair of layouts. */
+function layoutCases(left: readonly number[], right: readonly number[]): SuiteCase[] {
+  return layoutsFor(left).flatMap((first) =>
+    layoutsFor(right).map((second): SuiteCase => ({
+      name: `matmul/[${left}] [${right}] ${first.name}, ${second.name}`,
+      run: (c) => {
+        const [a, b] = [c.operand(left, { layout: first }), c.operand(right, { layout: second })];
+        const want = oracleMatmul(a.dense, b.dense);
+        return { got: matmul(a.tensor, b.tensor), want, normalizedLimit: CONTRACTION_LIMITS.f32 };
+      },
+    }))
+  );
+}
+
+function dtypeCases(left: "f32" | "f16" | "bf16" | "f64", right: "f32" | "f16" | "bf16" | "f64"): SuiteCase[] {
+  return layoutsFor([7, 5]).map((layout) => ({
+    name: `matmul/${left} by ${right} ${layout.name}`,
+    needs: [left, right],
+    run: (c) => {
+      const [a, b] = [c.operand([3, 7], { dtype: left }), c.operand([7, 5], { dtype: right, layout })];
+      const want = oracleMatmul(a.dense, b.dense);
+      const normalizedLimit = CONTRACTION_LIMITS[left === "f32" || left === "f64" ? left : "half"];
+      return { got: matmul(a.tensor, b.tensor), want, dtype: left, normalizedLimit };
+    },
+  }));
+}
+
+const ENCODED: readonly BlockDType[] = ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0"];
+
+/** Where a block without an encoder keeps its half-precision scales, in bytes; the rest may be any bytes. */
+const SCALES: Partial<Readonly<Record<BlockDType, readonly number[]>>> = {
+  q2_k: [80, 82],
+  q3_k: [108],
+  q4_k: [0, 2],
+  q5_k: [0, 2],
+  q6_k: [208],
+  iq4_nl: [0],
+  iq4_xs: [0],
+};
+
+const BLOCKS: readonly BlockDType[] = [...ENCODED, ...Object.keys(SCALES) as BlockDType[]]; // keys() forgets the key type
+
+/**
+ * A block-quantised matrix, and its elements. They come from the reference decoder, which the golden vectors of group `quant`
+ * hold against gguf.
+ */
+function blockMatrix(
+  c: SuiteContext,
+  dtype: BlockDType,
+  rows: number,
+  columns: number,
+): { tensor: Tensor; dense: Dense } {
+  const bytes = ENCODED.includes(dtype) ? encoded(c, dtype, rows * columns) : scaled(c, dtype, rows * columns);
+  const data = Float64Array.from(dequantizeBlocks(dtype, bytes));
+  return {
+    tensor: fromBytes(bytes, [rows, columns], dtype, { backend: c.backend }),
+    dense: { shape: [rows, columns], data },
+  };
+}
+
+function encoded(c: SuiteContext, dtype: BlockDType, numel: number): Uint8Array {
+  return quantizeBlocks(dtype, Float32Array.from({ length: numel }, () => c.random.between(-2, 2)));
+}
+
+/** Random bytes, with 2^-5 or 2^-6 as the scales. */
+function scaled(c: SuiteContext, dtype: BlockDType, numel: number): Uint8Array {
+  const { blockSize, blockBytes } = dtypeInfo(dtype);
+  const bytes = Uint8Array.from({ length: numel / blockSize * blockBytes }, () => c.random.integer(0, 256));
+  for (let block = 0; block < bytes.length; block += blockBytes) {
+    for (const at of SCALES[dtype] ?? []) bytes.set([0, c.random.integer(0, 2) === 0 ? 0x28 : 0x24], block + at);
+  }
+  return bytes;
+}
+
+function transposed({ shape, data }: Dense): Dense {
+  const [rows, columns] = [shape[0]!, shape[1]!];
+  return generate([columns, rows], ([i, j]) => data[j! * columns + i!]!);
+}
+
+/** `x · w^T`, the linear layer, where blocks lie along the inner dim; and `x · w`, where they lie along the columns. */
+function blockCases(dtype: BlockDType): SuiteCase[] {
+  const columns = 2 * dtypeInfo(dtype).blockSize;
+  const linear = (rows: readonly number[]): SuiteCase => ({
+    name: `matmul/f32 [${rows}, ${columns}] by ${dtype} [${columns}, 5], transposed`,
+    needs: [dtype],
+    run: (c) => {
+      const [x, w] = [c.operand([...rows, columns]), blockMatrix(c, dtype, 5, columns)];
+      const want = oracleMatmul(x.dense, transposed(w.dense));
+      const got = matmul(x.tensor, w.tensor.transpose(0, 1));
+      return { got, want, dtype: "f32", normalizedLimit: CONTRACTION_LIMITS.f32 };
+    },
+  });
+  const plain: SuiteCase = {
+    name: `matmul/f32 [3, 5] by ${dtype} [5, ${columns}]`,
+    needs: [dtype],
+    run: (c) => {
+      const [x, w] = [c.operand([3, 5]), blockMatrix(c, dtype, 5, columns)];
+      const want = oracleMatmul(x.dense, w.dense);
+      return { got: matmul(x.tensor, w.tensor), want, dtype: "f32", normalizedLimit: CONTRACTION_LIMITS.f32 };
+    },
+  };
+  return [
+    linear([1]),
+    linear([3]),
+    linear([2, 3]),
+    plain,
+    blockGatherCase(dtype, columns),
+    blockCastCase(dtype, columns),
+  ];
+}
+
+function blockGatherCase(dtype: BlockDType, columns: number): SuiteCase {
+  return {
+    name: `gather/rows of ${dtype}`,
+    needs: [dtype],
+    run: (c) => {
+      const [ids, w] = [c.operand([4], { dtype: "i32", values: [3, 0, 4, 3] }), blockMatrix(c, dtype, 5, columns)];
+      return { got: embedding(w.tensor, ids.tensor), want: indexSelect(w.dense, 0, ids.dense), dtype: "f32" };
+    },
+  };
+}
+
+function blockCastCase(dtype: BlockDType, columns: number): SuiteCase {
+  return {
+    name: `cast/${dtype} to f32`,
+    needs: [dtype],
+    run: (c) => {
+      const w = blockMatrix(c, dtype, 3, columns);
+      return [
+        { got: w.tensor.to("f32"), want: w.dense, dtype: "f32" },
+        {
+          what: "rows",
+          got: w.tensor.narrow(0, 1, 2).to("f32"),
+          want: indexSelect(w.dense, 0, rowsFrom1()),
+          dtype: "f32",
+        },
+      ];
+    },
+  };
+}
+
+function rowsFrom1(): Dense {
+  return { shape: [2], data: Float64Array.of(1, 2) };
+}
+
+const FLOATS = ["f32", "f16", "bf16"] as const;
+
+/** Cases of matrix products, and of what else reads blocks. */
+export const MATMUL_CASES: readonly SuiteCase[] = [
+  ...SHAPES.map(([left, right]) => shapeCase(left, right)),
+  ...layoutCases([3, 5], [5, 7]),
+  ...layoutCases([2, 3, 5], [2, 5, 7]),
+  ...FLOATS.flatMap((left) => FLOATS.flatMap((right) => dtypeCases(left, right))),
+  ...dtypeCases("f64", "f64"),
+  ...BLOCKS.flatMap(blockCases),
+];

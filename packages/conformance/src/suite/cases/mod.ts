@@ -1,0 +1,32 @@
+/** All cases of the suite. */
+import type { AsyncSuiteCase, SuiteCase } from "../suite_case.ts";
+import { withoutFused } from "../unfused.ts";
+import { BINARY_CASES } from "./binary.ts";
+import { CHOOSE_CAST_CASES } from "./choose_cast.ts";
+import { GRADIENT_CASES } from "./gradients.ts";
+import { INDEXING_CASES } from "./indexing.ts";
+import { MATMUL_CASES } from "./matmul.ts";
+import { RANDOM_CASES } from "./random.ts";
+import { REDUCE_CASES } from "./reduce.ts";
+import { ROPE_CASES } from "./rope.ts";
+import { ROW_CASES } from "./rows.ts";
+import { SPECIAL_CASES } from "./special_values.ts";
+import { UNARY_CASES } from "./unary.ts";
+import { WRITE_CASES } from "./write.ts";
+
+/** Every case, in the order in which ops build on each other. */
+export const SUITE: readonly (SuiteCase | AsyncSuiteCase)[] = [
+  ...WRITE_CASES,
+  ...CHOOSE_CAST_CASES,
+  ...UNARY_CASES,
+  ...BINARY_CASES,
+  ...REDUCE_CASES,
+  ...MATMUL_CASES,
+  ...INDEXING_CASES,
+  ...RANDOM_CASES,
+  ...ROW_CASES,
+  ...ROPE_CASES,
+  ...withoutFused([...ROW_CASES, ...ROPE_CASES]),
+  ...SPECIAL_CASES,
+  ...GRADIENT_CASES,
+];

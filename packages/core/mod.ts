@@ -1,0 +1,24 @@
+/**
+ * The core of Heed: strided tensors, ops with their gradients, and the contract that backends implement.
+ *
+ * @module
+ */
+export * from "./src/backend.ts";
+export * from "./src/create.ts";
+export { trace, type TraceEntry } from "./src/dispatch.ts";
+export { ALL_DTYPES, type BlockDType, byteLengthOf, type DType, type DTypeInfo, dtypeInfo, type DTypeKind, isBlock, isFloat, promoteTypes } from "./src/dtype.ts";
+export { BackendError, DTypeError, ShapeError } from "./src/errors.ts";
+export type { FormatOptions } from "./src/format.ts";
+export { backward, type BackwardOptions, gradients } from "./src/grad/backward.ts";
+export { gradcheck, type GradcheckOptions } from "./src/grad/gradcheck.ts";
+export type { GradNode, Vjp } from "./src/grad/node.ts";
+export { isGradEnabled, noGrad } from "./src/grad/no_grad.ts";
+export { Layout } from "./src/layout.ts";
+export { MemoryAccount, Storage, tidy } from "./src/memory.ts";
+export * from "./src/ops/mod.ts";
+export type { BlockFormat } from "./src/quant/block.ts";
+export { blockFormat, dequantizeBlocks, quantizeBlocks } from "./src/quant/formats.ts";
+export * from "./src/registry.ts";
+export type { NestedNumbers, TypedArray } from "./src/read.ts";
+export type { Shape } from "./src/shape.ts";
+export { Tensor, type TensorLike } from "./src/tensor.ts";
