@@ -3,6 +3,9 @@
  *
  * @module
  */
+export * from "./src/attention/kv_cache.ts";
+export * from "./src/attention/rope.ts";
+export * from "./src/attention/sdpa.ts";
 export * from "./src/backend.ts";
 export * from "./src/create.ts";
 export { trace, type TraceEntry } from "./src/dispatch.ts";

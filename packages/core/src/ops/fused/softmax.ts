@@ -15,8 +15,14 @@ import { transpose } from "../views/permute.ts";
 
 /** What softmax is: the composition, along dim `dim`. */
 function composed(x: Tensor, dim: number): Tensor {
-  const e = x.sub(amax(x, { dim, keepdim: true })).exp();
-  return e.div(e.sum({ dim, keepdim: true }));
+  const e = shifted(x, dim).exp();
+  return e.div(e.sum({ dim, keepdim: true })).to(x.dtype);
+}
+
+/** x less its maximum, halves widened to f32. */
+function shifted(x: Tensor, dim: number): Tensor {
+  const wide = x.to(x.dtype === "f64" ? "f64" : "f32");
+  return wide.sub(amax(wide, { dim, keepdim: true }));
 }
 
 /**
@@ -48,8 +54,8 @@ export function logSoftmax(x: Tensor, dim: number): Tensor {
   if (x.numel === 0) return x.clone();
   const out = noGrad(() =>
     tidy(() => {
-      const shifted = x.sub(amax(x, { dim: at, keepdim: true }));
-      return shifted.sub(shifted.exp().sum({ dim: at, keepdim: true }).log());
+      const low = shifted(x, at);
+      return low.sub(low.exp().sum({ dim: at, keepdim: true }).log()).to(x.dtype);
     })
   );
   return record("logSoftmax", out, [x], [

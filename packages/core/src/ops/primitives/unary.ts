@@ -72,7 +72,7 @@ const TWO_OVER_SQRT_PI = 2 / Math.sqrt(Math.PI);
 export const neg: (x: Tensor) => Tensor = ofInput("neg", (grad) => grad.neg());
 /** `|x|`; derivative 0 at 0. */
 export const abs: (x: Tensor) => Tensor = ofInput("abs", (grad, x) => grad.mul(x.sign()));
-/** -1, 0 or 1; NaN stays. */
+/** -1, 0 or 1; 0 for NaN, as in PyTorch. */
 export const sign: (x: Tensor) => Tensor = flat("sign");
 /** `x * x`. */
 export const square: (x: Tensor) => Tensor = ofInput("square", (grad, x) => grad.mul(x).mul(2));

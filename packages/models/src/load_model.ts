@@ -1,0 +1,95 @@
+/**
+ * A model from an opened file: config, names as Hugging Face has them, shapes checked against the header before a single
+ * weight is read, then weights streamed to the backend in the form they are stored in.
+ */
+import type { Backend, Tensor } from "../../core/mod.ts";
+import { FormatError, type LoadProgress, loadTensors, type TensorFile } from "../../formats/mod.ts";
+import { LlamaForCausalLM, type ParameterSource } from "../../nn/mod.ts";
+import { llamaConfigFromGguf, llamaConfigFromJson } from "./llama_config.ts";
+
+/** What `loadModel` reads: an opened file, and the parsed `config.json` beside it where the file has no metadata. */
+export interface ModelFiles {
+  /** The weights. */
+  readonly file: TensorFile;
+  /** The parsed config.json; GGUF needs none. */
+  readonly config?: unknown;
+}
+
+/** Settings of {@linkcode loadModel}. */
+export interface LoadModelOptions {
+  /** Where the weights go. */
+  readonly backend: Backend;
+  /** Told as bytes arrive. */
+  readonly onProgress?: (progress: LoadProgress) => void;
+  /** Ends the loading; nothing stays allocated. */
+  readonly signal?: AbortSignal;
+}
+
+const GGUF_LAYER: Readonly<Record<string, string>> = {
+  "self_attn.q_proj": "attn_q",
+  "self_attn.k_proj": "attn_k",
+  "self_attn.v_proj": "attn_v",
+  "self_attn.o_proj": "attn_output",
+  "mlp.gate_proj": "ffn_gate",
+  "mlp.up_proj": "ffn_up",
+  "mlp.down_proj": "ffn_down",
+  "input_layernorm": "attn_norm",
+  "post_attention_layernorm": "ffn_norm",
+};
+const GGUF_TOP: Readonly<Record<string, string>> = {
+  "model.embed_tokens.weight": "token_embd.weight",
+  "model.norm.weight": "output_norm.weight",
+  "lm_head.weight": "output.weight",
+};
+
+/** GGUF's name for a Hugging Face parameter. */
+function ggufName(name: string): string {
+  const layer = /^model\.layers\.(\d+)\.(.+)\.(weight|bias)$/.exec(name);
+  if (layer === null) return GGUF_TOP[name] ?? name;
+  return `blk.${layer[1]}.${GGUF_LAYER[layer[2]!] ?? layer[2]}.${layer[3]}`;
+}
+
+/**
+ * Loads a Llama from GGUF or safetensors.
+ *
+ * @returns the model, which owns its weights
+ * @throws {FormatError} naming file, tensor, expected and found, when something is missing, misshapen or unknown
+ * @throws {BackendError} when there is no room
+ */
+export async function loadModel(files: ModelFiles, options: LoadModelOptions): Promise<LlamaForCausalLM> {
+  const { file } = files;
+  const isGguf = file.format === "gguf";
+  const config = isGguf ? llamaConfigFromGguf(file) : llamaConfigFromJson(files.config, `config.json of ${file.name}`);
+  const stored = isGguf ? ggufName : (name: string) => name;
+  const names = new Set<string>();
+  new LlamaForCausalLM(config, headerOnly(file, stored, names));
+  const tensors = await loadTensors(file, { ...options, names: [...names] });
+  return new LlamaForCausalLM(config, {
+    has: (name) => tensors.has(stored(name)),
+    take: (name) => tensors.get(stored(name))!, // listed and checked by the pass over the header
+  });
+}
+
+/** A dry run over the header: every parameter must be there, in its shape; their stored names are collected. */
+function headerOnly(file: TensorFile, stored: (name: string) => string, names: Set<string>): ParameterSource {
+  return {
+    has: (name) => file.tensors.has(stored(name)),
+    take: (name, shape) => {
+      const tensor = stored(name);
+      const entry = file.tensors.get(tensor);
+      const expected = `[${shape.join(", ")}]`;
+      if (entry === undefined) {
+        throw new FormatError(`Cannot load ${file.name}: tensor "${tensor}" ${expected} is missing`, { file: file.name, tensor, expected });
+      }
+      const found = `[${entry.shape.join(", ")}]`;
+      if (found !== expected) {
+        throw new FormatError(
+          `Cannot load ${file.name}: tensor "${tensor}" should be ${expected}, found ${found}`,
+          { file: file.name, tensor, expected, found },
+        );
+      }
+      names.add(tensor);
+      return undefined as unknown as Tensor; // the dry run only asks; nothing computes with what it hands out
+    },
+  };
+}
