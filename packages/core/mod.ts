@@ -9,12 +9,23 @@ export * from "./src/attention/sdpa.ts";
 export * from "./src/backend.ts";
 export * from "./src/create.ts";
 export { trace, type TraceEntry } from "./src/dispatch.ts";
-export { ALL_DTYPES, type BlockDType, byteLengthOf, type DType, type DTypeInfo, dtypeInfo, type DTypeKind, isBlock, isFloat, promoteTypes } from "./src/dtype.ts";
+export {
+  ALL_DTYPES,
+  type BlockDType,
+  byteLengthOf,
+  type DType,
+  type DTypeInfo,
+  dtypeInfo,
+  type DTypeKind,
+  isBlock,
+  isFloat,
+  promoteTypes,
+} from "./src/dtype.ts";
 export { BackendError, DTypeError, ShapeError } from "./src/errors.ts";
 export type { FormatOptions } from "./src/format.ts";
 export { backward, type BackwardOptions, gradients } from "./src/grad/backward.ts";
 export { gradcheck, type GradcheckOptions } from "./src/grad/gradcheck.ts";
-export type { GradNode, Vjp } from "./src/grad/node.ts";
+export type { GradEdge, GradNode, Vjp } from "./src/grad/node.ts";
 export { isGradEnabled, noGrad } from "./src/grad/no_grad.ts";
 export { Layout } from "./src/layout.ts";
 export { MemoryAccount, Storage, tidy } from "./src/memory.ts";

@@ -32,7 +32,9 @@ export function setDefaultBackend(backend: Backend | undefined): void {
 export function resolveBackend(backend: Backend | undefined): Backend {
   const found = backend ?? defaultBackend;
   if (found !== undefined) return found;
-  throw new BackendError("Cannot make a tensor: no backend was given; pass { backend }, or call setDefaultBackend once");
+  throw new BackendError(
+    "Cannot make a tensor: no backend was given; pass { backend }, or call setDefaultBackend once",
+  );
 }
 
 /** A boolean too counts as a number, 0 or 1. */
@@ -55,7 +57,10 @@ export type NestedValues = number | boolean | readonly NestedValues[];
  * assertEquals(tensor([[1, 2, 3], [4, 5, 6]], { backend }).shape, [2, 3]);
  * ```
  */
-export function tensor(values: NestedValues | NestedNumbers | TypedArray, options: CreateOptions & { shape?: Shape } = {}): Tensor {
+export function tensor(
+  values: NestedValues | NestedNumbers | TypedArray,
+  options: CreateOptions & { shape?: Shape } = {},
+): Tensor {
   const typed = ArrayBuffer.isView(values);
   const flat: number[] = [];
   const found = typed ? [values.length] : flatten(values, flat);
@@ -63,7 +68,9 @@ export function tensor(values: NestedValues | NestedNumbers | TypedArray, option
   const data: ArrayLike<number> = typed ? values : flat;
   checkShape("make a tensor", shape);
   if (numelOf(shape) !== data.length) {
-    throw new ShapeError(`Cannot make a tensor ${showShape(shape)} of ${data.length} values: it holds ${numelOf(shape)}`);
+    throw new ShapeError(
+      `Cannot make a tensor ${showShape(shape)} of ${data.length} values: it holds ${numelOf(shape)}`,
+    );
   }
   const dtype = options.dtype ?? (typed ? dtypeOfArray(values) : hasBoolean(values) ? "bool" : "f32");
   return fromBytes(encode(data, dtype), shape, dtype, options);
@@ -102,14 +109,16 @@ function dtypeOfArray(values: TypedArray): DType {
 function encode(data: ArrayLike<number>, dtype: DType): Uint8Array {
   const { kind } = dtypeInfo(dtype);
   if (kind === "block") {
-    throw new DTypeError(`Cannot make a tensor of ${dtype} from numbers: use fromBytes(quantizeBlocks("${dtype}", values), …)`);
+    throw new DTypeError(
+      `Cannot make a tensor of ${dtype} from numbers: use fromBytes(quantizeBlocks("${dtype}", values), …)`,
+    );
   }
   const bytes = new Uint8Array(byteLengthOf(dtype, data.length));
   if (dtype === "f32") new Float32Array(bytes.buffer).set(data);
   else if (dtype === "f64") new Float64Array(bytes.buffer).set(data);
   else if (dtype === "i32") new Int32Array(bytes.buffer).set(data);
   else if (dtype === "u8") bytes.set(data);
-  else if (dtype === "bool") for (let i = 0; i < data.length; i++) bytes[i] = data[i] === 0 ? 0 : 1;
+  else if (dtype === "bool") { for (let i = 0; i < data.length; i++) bytes[i] = data[i] === 0 ? 0 : 1; }
   else {
     const encodeHalf = dtype === "f16" ? encodeF16 : encodeBf16;
     encodeHalf(Float32Array.from(data), 0, new Uint16Array(bytes.buffer), 0, data.length);
@@ -123,12 +132,19 @@ function encode(data: ArrayLike<number>, dtype: DType): Uint8Array {
  * @throws {ShapeError} when the shape takes another number of bytes
  * @throws {DTypeError} when rows would cut blocks, or the backend has no such dtype
  */
-export function fromBytes(bytes: Uint8Array, shape: Shape, dtype: DType, options: { backend?: Backend | undefined } = {}): Tensor {
+export function fromBytes(
+  bytes: Uint8Array,
+  shape: Shape,
+  dtype: DType,
+  options: { backend?: Backend | undefined } = {},
+): Tensor {
   const out = emptyChecked("make a tensor", shape, dtype, resolveBackend(options.backend), false);
   if (out.storage.byteLength !== bytes.byteLength) {
     const { byteLength } = out.storage;
     out.dispose();
-    throw new ShapeError(`Cannot make ${dtype} ${showShape(shape)} of ${bytes.byteLength} bytes: it takes ${byteLength}`);
+    throw new ShapeError(
+      `Cannot make ${dtype} ${showShape(shape)} of ${bytes.byteLength} bytes: it takes ${byteLength}`,
+    );
   }
   if (bytes.byteLength > 0) out.backend.write(out.storage.buffer, 0, bytes);
   return out;

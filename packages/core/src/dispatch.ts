@@ -75,12 +75,18 @@ export function commonBackend(op: string, tensors: readonly Tensor[]): Backend {
   for (let i = 0; i < tensors.length; i++) {
     const t = tensors[i]!;
     if (t.isDisposed) {
-      throw new BackendError(`Cannot ${op} ${tensors.map((x) => showShape(x.layout.shape)).join(" with ")}: operand ${i} was disposed of`);
+      throw new BackendError(
+        `Cannot ${op} ${tensors.map((x) => showShape(x.layout.shape)).join(" with ")}: operand ${i} was disposed of`,
+      );
     }
     if (t.backend !== backend) {
       throw new BackendError(
-        `Cannot ${op} ${tensors.map((x) => showShape(x.shape)).join(" with ")}: operands live on ${backend.name} and on ` +
-          `${t.backend.name === backend.name ? "another instance of it" : t.backend.name}; move one with await t.to(backend)`,
+        `Cannot ${op} ${
+          tensors.map((x) => showShape(x.shape)).join(" with ")
+        }: operands live on ${backend.name} and on ` +
+          `${
+            t.backend.name === backend.name ? "another instance of it" : t.backend.name
+          }; move one with await t.to(backend)`,
       );
     }
   }
@@ -157,7 +163,13 @@ function operandOf(tensor: Tensor, layout: Layout): Operand {
 }
 
 /** Inputs have out's shape: all are walked together, over as few dims as their strides allow. */
-function runElementwise(name: KernelName, kernel: AnyKernel, inputs: readonly Tensor[], out: Tensor, attrs: unknown): void {
+function runElementwise(
+  name: KernelName,
+  kernel: AnyKernel,
+  inputs: readonly Tensor[],
+  out: Tensor,
+  attrs: unknown,
+): void {
   const operands: Operand[] = [];
   let flat = out.layout.isContiguous;
   for (let i = 0; flat && i < inputs.length; i++) flat = inputs[i]!.layout.isContiguous;

@@ -6,16 +6,19 @@
 
 /** Shapes, dims, indices or strides that do not fit the operation. */
 export class ShapeError extends RangeError {
+  /** The class name, as messages show it. */
   override name = "ShapeError";
 }
 
 /** A dtype that the operation, or the backend, does not take. */
 export class DTypeError extends TypeError {
+  /** The class name, as messages show it. */
   override name = "DTypeError";
 }
 
 /** A backend that is missing, lost, out of memory, disposed of, or mixed with another in one operation. */
 export class BackendError extends Error {
+  /** The class name, as messages show it. */
   override name = "BackendError";
 }
 

@@ -31,7 +31,9 @@ export function header(x: Tensor): string {
 export async function format(x: Tensor, options: FormatOptions = {}): Promise<string> {
   const { precision = 4, threshold = 1000, edgeItems = 3, lineWidth = 80 } = options;
   const elided = x.numel > threshold;
-  using shown = noGrad(() => tidy(() => edges(isBlock(x.dtype) ? x.to("f32") : x.detach(), elided ? edgeItems : Infinity).keep()));
+  using shown = noGrad(() =>
+    tidy(() => edges(isBlock(x.dtype) ? x.to("f32") : x.detach(), elided ? edgeItems : Infinity).keep())
+  );
   const data = await read(shown);
   const cells = x.dtype === "bool"
     ? Array.from(data, (v) => v === 0 ? "False" : "True")

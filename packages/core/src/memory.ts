@@ -39,7 +39,11 @@ export class MemoryAccount {
   peakBytes = 0;
   #first: Allocation | undefined;
 
-  /** @param budgetBytes bytes that may be live at once; without end when left out */
+  /**
+   * An empty account.
+   *
+   * @param budgetBytes bytes that may be live at once; without end when left out
+   */
   constructor(budgetBytes = Infinity) {
     this.budgetBytes = budgetBytes;
   }
@@ -232,7 +236,7 @@ export function tidy<T>(fn: () => T): T {
 function collectTensors(value: unknown, found: Set<unknown>): void {
   if (typeof value !== "object" || value === null || found.has(value)) return;
   found.add(value);
-  if (Array.isArray(value)) for (const item of value) collectTensors(item, found);
+  if (Array.isArray(value)) { for (const item of value) collectTensors(item, found); }
   else if (Object.getPrototypeOf(value) === Object.prototype) {
     for (const item of Object.values(value)) collectTensors(item, found);
   }

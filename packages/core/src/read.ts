@@ -14,7 +14,9 @@ export async function move(x: Tensor, backend: Backend): Promise<Tensor> {
   x.checkAlive("move");
   if (x.backend === backend) return x.detach();
   using ordered = inOrder(x);
-  const bytes = x.numel === 0 ? new Uint8Array(0) : await x.backend.download(ordered.storage.buffer, ordered.offset, x.numel);
+  const bytes = x.numel === 0
+    ? new Uint8Array(0)
+    : await x.backend.download(ordered.storage.buffer, ordered.offset, x.numel);
   return fromBytes(bytes, x.shape, x.dtype, { backend });
 }
 
@@ -37,7 +39,9 @@ export function readSync(x: Tensor): TypedArray {
   x.checkAlive("read");
   const { backend } = x;
   if (backend.downloadSync === undefined) {
-    throw new BackendError(`Cannot read ${showShape(x.shape)} at once: ${backend.name} reads asynchronously; use await t.data()`);
+    throw new BackendError(
+      `Cannot read ${showShape(x.shape)} at once: ${backend.name} reads asynchronously; use await t.data()`,
+    );
   }
   if (x.numel === 0) return decode(x, new Uint8Array(0));
   using ordered = inOrder(x);
@@ -61,7 +65,9 @@ function decode({ dtype }: Tensor, bytes: Uint8Array): TypedArray {
 
 /** The only element. @throws {ShapeError} when there is not exactly one */
 export async function readItem(x: Tensor): Promise<number> {
-  if (x.numel !== 1) throw new ShapeError(`Cannot item ${showShape(x.shape)}: it has ${x.numel} elements, not one; use data()`);
+  if (x.numel !== 1) {
+    throw new ShapeError(`Cannot item ${showShape(x.shape)}: it has ${x.numel} elements, not one; use data()`);
+  }
   return (await read(x))[0]!;
 }
 

@@ -50,7 +50,9 @@ export class BackendRegistry {
    */
   async create(names: string | readonly string[], options?: unknown): Promise<CreatedBackend> {
     const wanted = typeof names === "string" ? [names] : names;
-    if (wanted.length === 0) throw new BackendError(`Cannot create a backend: no name was given; known are ${this.names.join(", ")}`);
+    if (wanted.length === 0) {
+      throw new BackendError(`Cannot create a backend: no name was given; known are ${this.names.join(", ")}`);
+    }
     const factories = wanted.map((name) => {
       const factory = this.#factories.get(name);
       if (factory !== undefined) return { name, factory };
@@ -65,6 +67,10 @@ export class BackendRegistry {
         skipped.push({ name, reason: error.message });
       }
     }
-    throw new BackendError(`Cannot create a backend: none of those named is there.\n${skipped.map((s) => `  ${s.name}: ${s.reason}`).join("\n")}`);
+    throw new BackendError(
+      `Cannot create a backend: none of those named is there.\n${
+        skipped.map((s) => `  ${s.name}: ${s.reason}`).join("\n")
+      }`,
+    );
   }
 }

@@ -64,7 +64,9 @@ export function normalizeDims(op: string, dims: number | readonly number[] | und
   const normal = list.map((dim) => normalizeDim(op, dim, shape)).sort((a, b) => a - b);
   for (let i = 1; i < normal.length; i++) {
     if (normal[i] === normal[i - 1]) {
-      throw new ShapeError(`Cannot ${op} ${showShape(shape)} along dims [${list.join(", ")}]: dim ${normal[i]} is there twice`);
+      throw new ShapeError(
+        `Cannot ${op} ${showShape(shape)} along dims [${list.join(", ")}]: dim ${normal[i]} is there twice`,
+      );
     }
   }
   return shape.length === 0 ? [] : normal;

@@ -172,7 +172,9 @@ export class Tensor {
    */
   checkAlive(op: string): void {
     if (this.#disposed) {
-      throw new BackendError(`Cannot ${op} ${showShape(this.shape)}: it was disposed of; keep it out of using and tidy`);
+      throw new BackendError(
+        `Cannot ${op} ${showShape(this.shape)}: it was disposed of; keep it out of using and tidy`,
+      );
     }
   }
 

@@ -7,7 +7,10 @@ type Lookup = (key: string) => GgufValue | unknown;
 function numberOf(file: string, get: Lookup, key: string, fallback?: number): number {
   const value = get(key) ?? fallback;
   if (typeof value === "number" && Number.isFinite(value) && value > 0) return value;
-  throw new FormatError(`Cannot read ${file}: "${key}" should be a number above 0, found ${JSON.stringify(value) ?? "nothing"}`, { file });
+  throw new FormatError(
+    `Cannot read ${file}: "${key}" should be a number above 0, found ${JSON.stringify(value) ?? "nothing"}`,
+    { file },
+  );
 }
 
 function count(file: string, get: Lookup, key: string, fallback?: number): number {
@@ -25,12 +28,20 @@ export function llamaConfigFromGguf(file: TensorFile): LlamaConfig {
   const { name, metadata } = file;
   const architecture = metadata.get("general.architecture");
   if (architecture !== "llama") {
-    throw new FormatError(`Cannot load ${name}: its architecture is ${JSON.stringify(architecture) ?? "not named"}; known is "llama"`, { file: name });
+    throw new FormatError(
+      `Cannot load ${name}: its architecture is ${JSON.stringify(architecture) ?? "not named"}; known is "llama"`,
+      { file: name },
+    );
   }
   const get: Lookup = (key) => metadata.get(key);
   const scaling = metadata.get("llama.rope.scaling.type");
   if ((scaling !== undefined && scaling !== "none") || file.tensors.has("rope_freqs.weight")) {
-    throw new FormatError(`Cannot load ${name}: its RoPE is scaled (${JSON.stringify(scaling ?? "rope_freqs")}), which this version does not do`, { file: name });
+    throw new FormatError(
+      `Cannot load ${name}: its RoPE is scaled (${
+        JSON.stringify(scaling ?? "rope_freqs")
+      }), which this version does not do`,
+      { file: name },
+    );
   }
   const heads = count(name, get, "llama.attention.head_count");
   const hiddenSize = count(name, get, "llama.embedding_length");
@@ -62,13 +73,19 @@ export function llamaConfigFromJson(json: unknown, name = "config.json"): LlamaC
   const fields = new Map(Object.entries(typeof json === "object" && json !== null ? json : {}));
   const get: Lookup = (key) => fields.get(key) ?? undefined;
   if (get("model_type") !== "llama") {
-    throw new FormatError(`Cannot load ${name}: its model_type is ${JSON.stringify(get("model_type")) ?? "not named"}; known is "llama"`, { file: name });
+    throw new FormatError(
+      `Cannot load ${name}: its model_type is ${JSON.stringify(get("model_type")) ?? "not named"}; known is "llama"`,
+      { file: name },
+    );
   }
   const nested = get("rope_parameters");
   const rope = new Map(Object.entries(typeof nested === "object" && nested !== null ? nested : {}));
   const scaling = get("rope_scaling") ?? (rope.get("rope_type") === "default" ? undefined : rope.get("rope_type"));
   if (scaling !== undefined) {
-    throw new FormatError(`Cannot load ${name}: its RoPE is scaled (${JSON.stringify(scaling)}), which this version does not do`, { file: name });
+    throw new FormatError(
+      `Cannot load ${name}: its RoPE is scaled (${JSON.stringify(scaling)}), which this version does not do`,
+      { file: name },
+    );
   }
   const heads = count(name, get, "num_attention_heads");
   const hiddenSize = count(name, get, "hidden_size");

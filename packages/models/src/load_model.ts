@@ -79,7 +79,11 @@ function headerOnly(file: TensorFile, stored: (name: string) => string, names: S
       const entry = file.tensors.get(tensor);
       const expected = `[${shape.join(", ")}]`;
       if (entry === undefined) {
-        throw new FormatError(`Cannot load ${file.name}: tensor "${tensor}" ${expected} is missing`, { file: file.name, tensor, expected });
+        throw new FormatError(`Cannot load ${file.name}: tensor "${tensor}" ${expected} is missing`, {
+          file: file.name,
+          tensor,
+          expected,
+        });
       }
       const found = `[${entry.shape.join(", ")}]`;
       if (found !== expected) {

@@ -9,7 +9,12 @@ export class Linear extends Module {
   /** `[out]`, if there is one. */
   readonly bias: Tensor | undefined;
 
-  /** @param weight `[out, in]` @param bias `[out]` */
+  /**
+   * A product with given parameters.
+   *
+   * @param weight `[out, in]`
+   * @param bias `[out]`
+   */
   constructor(weight: Tensor, bias?: Tensor) {
     super();
     this.weight = weight;
@@ -33,7 +38,11 @@ export class Embedding extends Module {
   /** `[V, E]`, of any storage dtype. */
   readonly weight: Tensor;
 
-  /** @param weight `[V, E]` */
+  /**
+   * A table.
+   *
+   * @param weight `[V, E]`
+   */
   constructor(weight: Tensor) {
     super();
     this.weight = weight;
@@ -52,7 +61,12 @@ export class RMSNorm extends Module {
   /** Added to the mean square. */
   readonly eps: number;
 
-  /** @param weight `[E]` @param eps added to the mean square */
+  /**
+   * A norm with a given scale.
+   *
+   * @param weight `[E]`
+   * @param eps added to the mean square
+   */
   constructor(weight: Tensor, eps: number) {
     super();
     this.weight = weight;

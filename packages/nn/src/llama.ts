@@ -52,8 +52,10 @@ export interface LlamaConfig {
 }
 
 /** Cosines and sines of the new tokens' angles, `[T, D/2]`. */
-interface RopeTables {
+export interface RopeTables {
+  /** Cosines. */
   readonly cos: Tensor;
+  /** Sines. */
   readonly sin: Tensor;
 }
 
@@ -131,7 +133,8 @@ export class LlamaDecoderLayer extends Module {
   /** Takes everything under `name`. */
   constructor(config: LlamaConfig, source: ParameterSource, name: string) {
     super();
-    const norm = (which: string) => new RMSNorm(source.take(`${name}.${which}.weight`, [config.hiddenSize]), config.rmsNormEps);
+    const norm = (which: string) =>
+      new RMSNorm(source.take(`${name}.${which}.weight`, [config.hiddenSize]), config.rmsNormEps);
     this.self_attn = new LlamaAttention(config, source, `${name}.self_attn`);
     this.mlp = new LlamaMLP(config, source, `${name}.mlp`);
     this.input_layernorm = norm("input_layernorm");
@@ -199,6 +202,8 @@ export class LlamaForCausalLM extends Module {
   readonly lm_head: Linear;
 
   /**
+   * A model of the source's tensors.
+   *
    * @param source hands out the checkpoint's tensors, which the model then owns
    * @throws {ShapeError} when the config's numbers do not fit each other
    */
@@ -231,7 +236,9 @@ export class LlamaForCausalLM extends Module {
   forward(ids: Tensor, options: ForwardOptions = {}): Tensor {
     const past = options.cache?.length ?? 0;
     const length = ids.shape[1] ?? 0;
-    if (ids.rank !== 2 || length === 0) throw new ShapeError(`Cannot run a Llama on ids [${ids.shape.join(", ")}]: they are [B, T] with T >= 1`);
+    if (ids.rank !== 2 || length === 0) {
+      throw new ShapeError(`Cannot run a Llama on ids [${ids.shape.join(", ")}]: they are [B, T] with T >= 1`);
+    }
     if (past + length > this.config.maxPositionEmbeddings) {
       throw new ShapeError(
         `Cannot run a Llama on ${length} tokens after ${past}: its context holds ${this.config.maxPositionEmbeddings}; shorten the prompt`,

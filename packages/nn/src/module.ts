@@ -30,7 +30,7 @@ export abstract class Module implements Disposable {
 function* walk(name: string, value: unknown): Generator<[string, Tensor]> {
   if (value instanceof Tensor) yield [name, value];
   else if (value instanceof Module) yield* value.namedParameters(`${name}.`);
-  else if (Array.isArray(value)) for (const [i, item] of value.entries()) yield* walk(`${name}.${i}`, item);
+  else if (Array.isArray(value)) { for (const [i, item] of value.entries()) yield* walk(`${name}.${i}`, item); }
 }
 
 /** Hands out a checkpoint's tensors by name, checking each one's shape; how it does so is the loader's affair. */

@@ -5,7 +5,7 @@
 import { ShapeError, tensor, tidy } from "../../core/mod.ts";
 import type { KvCache, Tensor } from "../../core/mod.ts";
 import type { LlamaForCausalLM } from "../../nn/mod.ts";
-import { sampleToken, type SampleOptions } from "./sampling.ts";
+import { type SampleOptions, sampleToken } from "./sampling.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** Settings of {@linkcode generate}. */
@@ -69,14 +69,23 @@ export async function* generate(
 function checkPrompt(ids: readonly number[], vocabSize: number, context: number, past: number): void {
   if (ids.length === 0) throw new ShapeError("Cannot generate from an empty prompt: give at least one token");
   if (past + ids.length > context) {
-    throw new ShapeError(`Cannot generate from ${ids.length} tokens after ${past}: the context holds ${context}; shorten the prompt`);
+    throw new ShapeError(
+      `Cannot generate from ${ids.length} tokens after ${past}: the context holds ${context}; shorten the prompt`,
+    );
   }
   const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
-  if (wrong !== undefined) throw new ShapeError(`Cannot generate: token ${wrong} is outside the vocabulary of ${vocabSize}`);
+  if (wrong !== undefined) {
+    throw new ShapeError(`Cannot generate: token ${wrong} is outside the vocabulary of ${vocabSize}`);
+  }
 }
 
 /** Runs the prompt through in chunks; only the last token's logits are wanted. */
-async function prefill(model: LlamaForCausalLM, ids: readonly number[], cache: KvCache, options: GenerateOptions): Promise<Float32Array> {
+async function prefill(
+  model: LlamaForCausalLM,
+  ids: readonly number[],
+  cache: KvCache,
+  options: GenerateOptions,
+): Promise<Float32Array> {
   const size = options.chunkTokens ?? 128;
   let logits = new Float32Array();
   for (let start = 0; start < ids.length; start += size) {
@@ -86,7 +95,11 @@ async function prefill(model: LlamaForCausalLM, ids: readonly number[], cache: K
   return logits;
 }
 
-async function lastLogits(model: LlamaForCausalLM, ids: readonly number[], cache: KvCache): Promise<Float32Array<ArrayBuffer>> {
+async function lastLogits(
+  model: LlamaForCausalLM,
+  ids: readonly number[],
+  cache: KvCache,
+): Promise<Float32Array<ArrayBuffer>> {
   const { backend } = model.lm_head.weight;
   using logits: Tensor = tidy(() => {
     const input = tensor(Int32Array.from(ids), { shape: [1, ids.length], backend });

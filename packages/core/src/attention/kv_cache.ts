@@ -42,9 +42,15 @@ const FIRST_CAPACITY = 64; // tokens; doubling from here reaches 8,192 in seven 
 export class GrowableKvCache implements KvCache {
   readonly #layers: (Layer | undefined)[];
 
-  /** @param layers the number of layers */
+  /**
+   * An empty cache.
+   *
+   * @param layers the number of layers
+   */
   constructor(layers: number) {
-    if (!Number.isInteger(layers) || layers < 1) throw new ShapeError(`Cannot make a cache of ${layers} layers: there must be at least one`);
+    if (!Number.isInteger(layers) || layers < 1) {
+      throw new ShapeError(`Cannot make a cache of ${layers} layers: there must be at least one`);
+    }
     this.#layers = new Array<Layer | undefined>(layers).fill(undefined);
   }
 
@@ -60,7 +66,10 @@ export class GrowableKvCache implements KvCache {
 
   /** Bytes taken now. */
   get byteLength(): number {
-    return this.#layers.reduce((sum, l) => sum + (l === undefined ? 0 : l.keys.storage.byteLength + l.values.storage.byteLength), 0);
+    return this.#layers.reduce(
+      (sum, l) => sum + (l === undefined ? 0 : l.keys.storage.byteLength + l.values.storage.byteLength),
+      0,
+    );
   }
 
   /**
@@ -96,7 +105,9 @@ export class GrowableKvCache implements KvCache {
     if (fits(keys, cached?.keys) && fits(values, cached?.values) && keys.shape[2] === values.shape[2]) return;
     throw new ShapeError(
       `Cannot append keys ${showShape(keys.shape)} and values ${showShape(values.shape)} to layer ${layer}: ` +
-        (cached === undefined ? "each is [B, Hkv, T, D], with one T" : `it holds keys ${showShape(cached.keys.shape)} and values ${showShape(cached.values.shape)}`),
+        (cached === undefined
+          ? "each is [B, Hkv, T, D], with one T"
+          : `it holds keys ${showShape(cached.keys.shape)} and values ${showShape(cached.values.shape)}`),
     );
   }
 

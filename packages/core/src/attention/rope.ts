@@ -34,13 +34,18 @@ export interface RopeOptions {
 export function applyRope(x: Tensor, cos: Tensor, sin: Tensor, options: RopeOptions = {}): Tensor {
   const interleaved = options.interleaved ?? false;
   const half = cos.shape.at(-1) ?? 0;
-  if (x.rank !== 4 || cos.rank < 2 || cos.rank > 3 || showShape(cos.shape) !== showShape(sin.shape) || 2 * half > x.shape[3]!) {
+  if (
+    x.rank !== 4 || cos.rank < 2 || cos.rank > 3 || showShape(cos.shape) !== showShape(sin.shape) ||
+    2 * half > x.shape[3]!
+  ) {
     throw new ShapeError(
       `Cannot applyRope ${showShape(x.shape)} with cos ${showShape(cos.shape)} and sin ${showShape(sin.shape)}: ` +
         `x is [B, H, T, D], and both tables are [T, R/2] or [B, T, R/2] with R <= D`,
     );
   }
-  if (!isFloat(x.dtype)) throw new DTypeError(`Cannot applyRope ${x.dtype} ${showShape(x.shape)}: it takes floats; use to("f32")`);
+  if (!isFloat(x.dtype)) {
+    throw new DTypeError(`Cannot applyRope ${x.dtype} ${showShape(x.shape)}: it takes floats; use to("f32")`);
+  }
   return tidy(() => {
     const table = [x.shape[0]!, x.shape[2]!, half];
     const [c, s] = [cos.expand(table), sin.expand(table)];

@@ -36,7 +36,12 @@ export interface AttentionOptions {
  * @throws {ShapeError} naming all shapes, when they do not fit
  * @throws {DTypeError} when the mask is neither bool nor float
  */
-export function scaledDotProductAttention(query: Tensor, key: Tensor, value: Tensor, options: AttentionOptions = {}): Tensor {
+export function scaledDotProductAttention(
+  query: Tensor,
+  key: Tensor,
+  value: Tensor,
+  options: AttentionOptions = {},
+): Tensor {
   check(query, key, value);
   const [batch, heads, length, size] = query.shape as [number, number, number, number]; // rank 4, checked
   const [keyHeads, keys] = [key.shape[1]!, key.shape[2]!];
@@ -61,7 +66,9 @@ function check(query: Tensor, key: Tensor, value: Tensor): void {
   if (batch !== keyBatch || batch !== value.shape[0]) throw refuse("batch sizes differ");
   if (size !== keySize) throw refuse(`head sizes of query and key, ${size} and ${keySize}, differ`);
   if (keyHeads !== value.shape[1] || keys !== value.shape[2]) throw refuse("key and value differ in heads or length");
-  if (keyHeads === 0 || heads! % keyHeads! !== 0) throw refuse(`${heads} query heads do not share ${keyHeads} key heads evenly`);
+  if (keyHeads === 0 || heads! % keyHeads! !== 0) {
+    throw refuse(`${heads} query heads do not share ${keyHeads} key heads evenly`);
+  }
 }
 
 /** Softmax over the keys a row may see; a row that sees none is zero. */

@@ -58,10 +58,16 @@ export function gradients(loss: Tensor, params: readonly Tensor[], options: Back
 }
 
 /** The gradients of all leaves, and of `wanted` nodes, that the output depends on. */
-function walk(output: Tensor, options: BackwardOptions, wanted: ReadonlySet<GradNode> = new Set()): Map<GradNode, Tensor> {
+function walk(
+  output: Tensor,
+  options: BackwardOptions,
+  wanted: ReadonlySet<GradNode> = new Set(),
+): Map<GradNode, Tensor> {
   const root = output.gradNode;
   if (root === undefined) {
-    throw new ShapeError(`Cannot go backward from ${showShape(output.shape)}: nothing it was made from requires a gradient`);
+    throw new ShapeError(
+      `Cannot go backward from ${showShape(output.shape)}: nothing it was made from requires a gradient`,
+    );
   }
   const pending = new Map<GradNode, Tensor>([[root, firstGradient(output, options.gradient)]]);
   const result = new Map<GradNode, Tensor>();
@@ -96,7 +102,9 @@ function firstGradient(output: Tensor, gradient: Tensor | undefined): Tensor {
   if (gradient === undefined) {
     if (output.numel === 1) return onesLike(output);
     throw new ShapeError(
-      `Cannot go backward from ${showShape(output.shape)}: only a scalar starts by itself; pass { gradient } of its shape`,
+      `Cannot go backward from ${
+        showShape(output.shape)
+      }: only a scalar starts by itself; pass { gradient } of its shape`,
     );
   }
   if (sameShape(gradient.shape, output.shape)) return gradient;

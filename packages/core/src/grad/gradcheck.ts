@@ -34,7 +34,9 @@ export async function gradcheck(
 ): Promise<void> {
   const { step = 1e-6, tolerance = 1e-5, seed = 0 } = options;
   const wrong = inputs.find((x) => x.dtype !== "f64");
-  if (wrong !== undefined) throw new DTypeError(`Cannot gradcheck ${wrong.dtype} ${showShape(wrong.shape)}: differences want f64`);
+  if (wrong !== undefined) {
+    throw new DTypeError(`Cannot gradcheck ${wrong.dtype} ${showShape(wrong.shape)}: differences want f64`);
+  }
   const projected = (args: Tensor[]) => {
     const out = fn(...args);
     return out.mul(rand(out.shape, { seed, dtype: "f64", backend: out.backend }).sub(0.3)).sum();
@@ -52,14 +54,18 @@ export async function gradcheck(
         const moved = Float64Array.from(values[k]!);
         moved[i]! += delta;
         using loss = noGrad(() =>
-          tidy(() => projected(inputs.map((x, j) => j === k ? tensor(moved, { shape: x.shape, backend: x.backend }) : x)))
+          tidy(() =>
+            projected(inputs.map((x, j) => j === k ? tensor(moved, { shape: x.shape, backend: x.backend }) : x))
+          )
         );
         return await loss.item();
       };
       const want = (await at(step) - await at(-step)) / (2 * step);
       if (Math.abs(got[i]! - want) <= tolerance * (1 + Math.abs(want))) continue;
       throw new ShapeError(
-        `The gradient of input ${k} ${showShape(inputs[k]!.shape)} at element ${i} is ${got[i]}; differences give ${want}`,
+        `The gradient of input ${k} ${showShape(inputs[k]!.shape)} at element ${i} is ${
+          got[i]
+        }; differences give ${want}`,
       );
     }
   }

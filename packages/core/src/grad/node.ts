@@ -22,8 +22,11 @@ interface Saved {
   readonly version: number;
 }
 
-interface Edge {
+/** One input of an op that needs a gradient. */
+export interface GradEdge {
+  /** The input's node. */
   readonly node: GradNode;
+  /** What the output's gradient means for it. */
   readonly vjp: Vjp;
 }
 
@@ -37,12 +40,19 @@ export class GradNode {
   readonly dtype: DType;
   /** The gradient collected so far; leaves only. */
   grad: Tensor | undefined;
-  readonly #edges: readonly Edge[];
+  readonly #edges: readonly GradEdge[];
   #saved: readonly Saved[] | undefined;
   #owners = 0;
 
-  /** @param edges inputs that need gradients, each with its function; none for a leaf */
-  constructor(op: string, output: Tensor, edges: readonly Edge[], saved: readonly Tensor[]) {
+  /**
+   * The record of an op on its output.
+   *
+   * @param op name for messages
+   * @param output the value it sits on
+   * @param edges inputs that need gradients, each with its function; none for a leaf
+   * @param saved what the functions will be given again
+   */
+  constructor(op: string, output: Tensor, edges: readonly GradEdge[], saved: readonly Tensor[]) {
     this.op = op;
     this.shape = output.shape;
     this.dtype = output.dtype;
@@ -60,7 +70,7 @@ export class GradNode {
   }
 
   /** The inputs that need gradients. */
-  get edges(): readonly Edge[] {
+  get edges(): readonly GradEdge[] {
     return this.#edges;
   }
 
@@ -133,7 +143,7 @@ export function record(
   saved: readonly Tensor[] = [],
 ): Tensor {
   if (!isGradEnabled()) return output;
-  let edges: Edge[] | undefined;
+  let edges: GradEdge[] | undefined;
   for (let i = 0; i < inputs.length; i++) {
     const node = inputs[i]!.gradNode;
     if (node !== undefined) (edges ??= []).push({ node, vjp: vjps[i]! });

@@ -77,8 +77,9 @@ export function geglu(gate: Tensor, up: Tensor, approximate: "none" | "tanh" = "
 
 /** x held between bounds; a bound left out does not hold. NaN stays. */
 export function clamp(x: Tensor, bounds: { min?: number | null; max?: number | null }): Tensor {
+  const { min = null, max = null } = bounds;
   return tidy(() => {
-    const above = bounds.min == null ? x.clone() : where(x.lt(bounds.min), bounds.min, x);
-    return bounds.max == null ? above : where(above.gt(bounds.max), bounds.max, above);
+    const above = min === null ? x.clone() : where(x.lt(min), min, x);
+    return max === null ? above : where(above.gt(max), max, above);
   });
 }

@@ -13,7 +13,9 @@ import { where } from "./primitives/where.ts";
  * @throws {ShapeError} unless `0 <= p <= 1`
  */
 export function dropout(x: Tensor, p: number, seed: number): Tensor {
-  if (!(p >= 0 && p <= 1)) throw new ShapeError(`Cannot dropout ${showShape(x.shape)} with p = ${p}: it is a probability`);
+  if (!(p >= 0 && p <= 1)) {
+    throw new ShapeError(`Cannot dropout ${showShape(x.shape)} with p = ${p}: it is a probability`);
+  }
   return tidy(() => {
     const zero = filled(x.backend, [], x.dtype, 0);
     const keep = uniform(x.backend, x.shape, seedWords(seed)).ge(p);

@@ -51,7 +51,11 @@ export function einsum(equation: string, operands: readonly Tensor[]): Tensor {
 
 type Refuse = (why: string) => ShapeError;
 
-function parse(equation: string, operands: readonly Tensor[], refuse: Refuse): { inputs: string[][]; output: string[] } {
+function parse(
+  equation: string,
+  operands: readonly Tensor[],
+  refuse: Refuse,
+): { inputs: string[][]; output: string[] } {
   const sides = equation.replaceAll(" ", "").split("->");
   if (sides.length > 2) throw refuse("there is more than one arrow");
   const terms = sides[0]!.split(",");
@@ -59,7 +63,9 @@ function parse(equation: string, operands: readonly Tensor[], refuse: Refuse): {
     throw refuse(`it names ${terms.length} operands, and ${operands.length} are given`);
   }
   const inputs = terms.map((term, i) => labelsOf(term, operands[i]!.rank, refuse));
-  const ellipsis = inputs.map((labels) => labels.filter((l) => /\d/.test(l))).reduce((a, b) => b.length > a.length ? b : a);
+  const ellipsis = inputs.map((labels) => labels.filter((l) => /\d/.test(l))).reduce((a, b) =>
+    b.length > a.length ? b : a
+  );
   if (sides[1] === undefined) {
     const all = inputs.flat();
     const once = [...new Set(all)].filter((l) => /[A-Za-z]/.test(l) && all.indexOf(l) === all.lastIndexOf(l)).sort();
@@ -77,7 +83,9 @@ function labelsOf(term: string, rank: number | undefined, refuse: Refuse, ellips
   if (!/^[A-Za-z]*(\.\.\.)?[A-Za-z]*$/.test(term)) throw refuse(`"${term}" holds more than letters and one "..."`);
   const [before, after] = term.split("...");
   if (after === undefined) {
-    if (rank !== undefined && rank !== term.length) throw refuse(`"${term}" has ${term.length} letters for ${rank} dims`);
+    if (rank !== undefined && rank !== term.length) {
+      throw refuse(`"${term}" has ${term.length} letters for ${rank} dims`);
+    }
     return [...term];
   }
   const covered = rank === undefined ? ellipsis.length : rank - before!.length - after.length;
@@ -96,7 +104,9 @@ function checkSizes(
       const size = operands[k]!.shape[i]!;
       const have = sizes.get(label) ?? 1;
       const repeated = labels.indexOf(label) !== i && operands[k]!.shape[labels.indexOf(label)] !== size;
-      if (repeated || (have !== 1 && size !== 1 && have !== size)) throw refuse(`"${label}" has sizes ${have} and ${size}`);
+      if (repeated || (have !== 1 && size !== 1 && have !== size)) {
+        throw refuse(`"${label}" has sizes ${have} and ${size}`);
+      }
       if (have === 1) sizes.set(label, size);
     });
   });

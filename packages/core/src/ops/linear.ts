@@ -6,7 +6,9 @@ import { matmul } from "./primitives/matmul.ts";
 
 function ranks(op: string, a: Tensor, rankA: number, b: Tensor, rankB: number): void {
   if (a.rank === rankA && b.rank === rankB) return;
-  throw new ShapeError(`Cannot ${op} ${showShape(a.shape)} with ${showShape(b.shape)}: it takes ${rankA} and ${rankB} dims; use matmul`);
+  throw new ShapeError(
+    `Cannot ${op} ${showShape(a.shape)} with ${showShape(b.shape)}: it takes ${rankA} and ${rankB} dims; use matmul`,
+  );
 }
 
 /**
@@ -20,7 +22,9 @@ function ranks(op: string, a: Tensor, rankA: number, b: Tensor, rankB: number): 
  */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   if (weight.rank < 1 || weight.rank > 2 || x.shape.at(-1) !== weight.shape.at(-1)) {
-    throw new ShapeError(`Cannot linear ${showShape(x.shape)} with a weight ${showShape(weight.shape)}: last sizes must agree`);
+    throw new ShapeError(
+      `Cannot linear ${showShape(x.shape)} with a weight ${showShape(weight.shape)}: last sizes must agree`,
+    );
   }
   using turned = weight.t();
   const product = matmul(x, turned);
@@ -39,7 +43,9 @@ export function mm(a: Tensor, b: Tensor): Tensor {
 export function bmm(a: Tensor, b: Tensor): Tensor {
   ranks("bmm", a, 3, b, 3);
   if (a.shape[0] !== b.shape[0]) {
-    throw new ShapeError(`Cannot bmm ${showShape(a.shape)} with ${showShape(b.shape)}: batch sizes differ; matmul broadcasts`);
+    throw new ShapeError(
+      `Cannot bmm ${showShape(a.shape)} with ${showShape(b.shape)}: batch sizes differ; matmul broadcasts`,
+    );
   }
   return matmul(a, b);
 }

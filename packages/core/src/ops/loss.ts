@@ -31,11 +31,15 @@ export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntro
   const { reduction = "mean", ignoreIndex = -100, labelSmoothing = 0 } = options;
   if (logits.rank !== 2 || target.rank !== 1 || logits.shape[0] !== target.shape[0]) {
     throw new ShapeError(
-      `Cannot crossEntropy logits ${showShape(logits.shape)} with target ${showShape(target.shape)}: they must be [N, V] and [N]`,
+      `Cannot crossEntropy logits ${showShape(logits.shape)} with target ${
+        showShape(target.shape)
+      }: they must be [N, V] and [N]`,
     );
   }
   if (target.dtype !== "i32" && target.dtype !== "u8") {
-    throw new DTypeError(`Cannot crossEntropy with a target of ${target.dtype} ${showShape(target.shape)}: classes are i32`);
+    throw new DTypeError(
+      `Cannot crossEntropy with a target of ${target.dtype} ${showShape(target.shape)}: classes are i32`,
+    );
   }
   return tidy(() => {
     const counts = target.ne(ignoreIndex);
@@ -52,7 +56,9 @@ export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntro
 
 /** Squared differences, averaged unless told otherwise. @throws {ShapeError} when shapes differ */
 export function mseLoss(a: Tensor, b: Tensor, options: { reduction?: Reduction } = {}): Tensor {
-  if (!sameShape(a.shape, b.shape)) throw new ShapeError(`Cannot mseLoss ${showShape(a.shape)} with ${showShape(b.shape)}: shapes differ`);
+  if (!sameShape(a.shape, b.shape)) {
+    throw new ShapeError(`Cannot mseLoss ${showShape(a.shape)} with ${showShape(b.shape)}: shapes differ`);
+  }
   return tidy(() => {
     const losses = a.sub(b).square();
     return options.reduction === "none" ? losses : options.reduction === "sum" ? losses.sum() : losses.mean();

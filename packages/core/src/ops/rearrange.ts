@@ -66,7 +66,9 @@ export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
 export function repeat(x: Tensor, counts: readonly number[]): Tensor {
   const lead = counts.length - x.rank;
   if (lead < 0 || counts.some((n) => !Number.isInteger(n) || n < 0)) {
-    throw new ShapeError(`Cannot repeat ${showShape(x.shape)} by [${counts.join(", ")}]: give a count >= 0 for each dim`);
+    throw new ShapeError(
+      `Cannot repeat ${showShape(x.shape)} by [${counts.join(", ")}]: give a count >= 0 for each dim`,
+    );
   }
   const sizes = counts.map((_, i) => x.shape[i - lead] ?? 1);
   using apart = reshape(x, sizes.flatMap((size) => [1, size]));
@@ -117,7 +119,9 @@ export function roll(x: Tensor, shifts: number | readonly number[], dims?: numbe
   }
   const [by, along] = [[shifts].flat(), [dims].flat()];
   if (by.length !== along.length) {
-    throw new ShapeError(`Cannot roll ${showShape(x.shape)} by [${by}] along dims [${along}]: give a shift for each dim`);
+    throw new ShapeError(
+      `Cannot roll ${showShape(x.shape)} by [${by}] along dims [${along}]: give a shift for each dim`,
+    );
   }
   let out = alias(x);
   along.forEach((dim, i) => {
@@ -143,7 +147,9 @@ export function pad(x: Tensor, padding: readonly number[], value = 0): Tensor {
   const after = x.shape.map((_, i) => padding[2 * (x.rank - 1 - i) + 1] ?? 0);
   const shape: Shape = x.shape.map((size, i) => size + before[i]! + after[i]!);
   if (padding.length % 2 !== 0 || padding.length > 2 * x.rank || shape.some((size) => !(size >= 0))) {
-    throw new ShapeError(`Cannot pad ${showShape(x.shape)} by [${padding.join(", ")}]: give pairs for at most its dims, no size below 0`);
+    throw new ShapeError(
+      `Cannot pad ${showShape(x.shape)} by [${padding.join(", ")}]: give pairs for at most its dims, no size below 0`,
+    );
   }
   const out = filled(x.backend, shape, x.dtype, value);
   if (numelOf(shape) > 0) {

@@ -38,7 +38,9 @@ function unravel(flat: number, shape: Shape): number[] {
  * @throws {DTypeError} when mask is not bool
  */
 export async function maskedSelect(x: Tensor, mask: Tensor): Promise<Tensor> {
-  if (mask.dtype !== "bool") throw new DTypeError(`Cannot maskedSelect with ${mask.dtype} ${showShape(mask.shape)}: the mask must be bool`);
+  if (mask.dtype !== "bool") {
+    throw new DTypeError(`Cannot maskedSelect with ${mask.dtype} ${showShape(mask.shape)}: the mask must be bool`);
+  }
   const shape = broadcastShapes("maskedSelect", x.shape, mask.shape);
   if (numelOf(shape) > 2 ** 31) throw new ShapeError(`Cannot maskedSelect ${showShape(shape)}: indices are i32`);
   using wideMask = expand(mask, shape);

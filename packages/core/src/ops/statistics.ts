@@ -14,7 +14,9 @@ function count(op: string, x: Tensor, options: ReduceOptions): number {
 }
 
 function checkFloat(op: string, x: Tensor): void {
-  if (!isFloat(x.dtype)) throw new DTypeError(`Cannot ${op} ${x.dtype} ${showShape(x.shape)}: it takes floats; use to("f32")`);
+  if (!isFloat(x.dtype)) {
+    throw new DTypeError(`Cannot ${op} ${x.dtype} ${showShape(x.shape)}: it takes floats; use to("f32")`);
+  }
 }
 
 /** The mean over dims. @throws {DTypeError} when x is not of floats */

@@ -35,13 +35,17 @@ export interface LayerNormOptions {
 const EPSILON: Partial<Record<DType, number>> = { f32: 2 ** -23, f16: 2 ** -10, bf16: 2 ** -7, f64: 2 ** -52 };
 
 function check(op: string, x: Tensor, normalized: Shape, parameters: readonly (Tensor | undefined)[]): void {
-  if (!isFloat(x.dtype)) throw new DTypeError(`Cannot ${op} ${x.dtype} ${showShape(x.shape)}: it takes floats; use to("f32")`);
+  if (!isFloat(x.dtype)) {
+    throw new DTypeError(`Cannot ${op} ${x.dtype} ${showShape(x.shape)}: it takes floats; use to("f32")`);
+  }
   const tail = x.shape.slice(x.rank - normalized.length);
   const wrong = parameters.find((p) => p !== undefined && !sameShape(p.shape, normalized));
   if (normalized.length === 0 || !sameShape(tail, normalized) || wrong !== undefined) {
     throw new ShapeError(
       `Cannot ${op} ${showShape(x.shape)} over ${showShape(normalized)}` +
-        (wrong === undefined ? ": those are not its last sizes" : ` with a parameter ${showShape(wrong.shape)}: it must have that shape`),
+        (wrong === undefined
+          ? ": those are not its last sizes"
+          : ` with a parameter ${showShape(wrong.shape)}: it must have that shape`),
     );
   }
 }

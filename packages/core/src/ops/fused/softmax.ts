@@ -35,7 +35,9 @@ export function softmax(x: Tensor, dim: number): Tensor {
   if (!isFloat(x.dtype)) return tidy(() => softmax(cast(x, "f32"), dim));
   if (x.rank === 0) return tidy(() => softmax(x.reshape([1]), 0).reshape([]));
   if (x.numel === 0) return x.clone();
-  const out = at === x.rank - 1 ? lastDim(x, at) : tidy(() => transpose(lastDim(transpose(x.detach(), at, -1), -1), at, -1));
+  const out = at === x.rank - 1
+    ? lastDim(x, at)
+    : tidy(() => transpose(lastDim(transpose(x.detach(), at, -1), -1), at, -1));
   return record("softmax", out, [x], [(grad, [y]) => {
     const weighted = grad.mul(y!);
     return weighted.sub(y!.mul(weighted.sum({ dim: at, keepdim: true })));

@@ -110,46 +110,55 @@ function share(grad: Tensor, wins: Tensor, ties: Tensor): Tensor {
 }
 
 /** `a + b`. */
-export const add: Binary = arithmetic("add", [(grad) => grad.detach(), (grad) => grad.detach()], false);
+export const add: (a: Tensor, b: TensorLike) => Tensor = arithmetic("add", [
+  (grad) => grad.detach(),
+  (grad) => grad.detach(),
+], false);
 /** `a - b`. */
-export const sub: Binary = arithmetic("sub", [(grad) => grad.detach(), (grad) => grad.neg()], false);
+export const sub: (a: Tensor, b: TensorLike) => Tensor = arithmetic("sub", [
+  (grad) => grad.detach(),
+  (grad) => grad.neg(),
+], false);
 /** `a * b`. */
-export const mul: Binary = arithmetic("mul", [(grad, [, b]) => grad.mul(b!), (grad, [a]) => grad.mul(a!)], true);
+export const mul: (a: Tensor, b: TensorLike) => Tensor = arithmetic("mul", [
+  (grad, [, b]) => grad.mul(b!),
+  (grad, [a]) => grad.mul(a!),
+], true);
 /** `a / b`; ints give f32. */
-export const div: Binary = arithmetic("div", [
+export const div: (a: Tensor, b: TensorLike) => Tensor = arithmetic("div", [
   (grad, [, b]) => grad.div(b!),
   (grad, [a, b]) => grad.mul(a!).div(b!.square()).neg(),
 ], true);
 /** `a ^ b`; at 0^0 the gradient of the base is 0. */
-export const pow: Binary = arithmetic("pow", [
+export const pow: (a: Tensor, b: TensorLike) => Tensor = arithmetic("pow", [
   (grad, [a, b]) => grad.mul(b!.mul(a!.pow(b!.sub(1)))).maskedFill(b!.eq(0), 0),
   (grad, [a, b]) => grad.mul(a!.pow(b!)).mul(a!.log()).maskedFill(a!.eq(0), 0),
 ], true);
 /** The larger one; NaN wins. */
-export const maximum: Binary = arithmetic("maximum", [
+export const maximum: (a: Tensor, b: TensorLike) => Tensor = arithmetic("maximum", [
   (grad, [a, b]) => share(grad, a!.gt(b!), a!.eq(b!)),
   (grad, [a, b]) => share(grad, b!.gt(a!), a!.eq(b!)),
 ], true);
 /** The smaller one; NaN wins. */
-export const minimum: Binary = arithmetic("minimum", [
+export const minimum: (a: Tensor, b: TensorLike) => Tensor = arithmetic("minimum", [
   (grad, [a, b]) => share(grad, a!.lt(b!), a!.eq(b!)),
   (grad, [a, b]) => share(grad, b!.lt(a!), a!.eq(b!)),
 ], true);
 /** `a == b`. */
-export const eq: Binary = comparison("eq");
+export const eq: (a: Tensor, b: TensorLike) => Tensor = comparison("eq");
 /** `a != b`. */
-export const ne: Binary = comparison("ne");
+export const ne: (a: Tensor, b: TensorLike) => Tensor = comparison("ne");
 /** `a < b`. */
-export const lt: Binary = comparison("lt");
+export const lt: (a: Tensor, b: TensorLike) => Tensor = comparison("lt");
 /** `a <= b`. */
-export const le: Binary = comparison("le");
+export const le: (a: Tensor, b: TensorLike) => Tensor = comparison("le");
 /** `a > b`. */
-export const gt: Binary = comparison("gt");
+export const gt: (a: Tensor, b: TensorLike) => Tensor = comparison("gt");
 /** `a >= b`. */
-export const ge: Binary = comparison("ge");
+export const ge: (a: Tensor, b: TensorLike) => Tensor = comparison("ge");
 /** Whether both are not 0. */
-export const logicalAnd: Binary = comparison("logicalAnd");
+export const logicalAnd: (a: Tensor, b: TensorLike) => Tensor = comparison("logicalAnd");
 /** Whether one is not 0. */
-export const logicalOr: Binary = comparison("logicalOr");
+export const logicalOr: (a: Tensor, b: TensorLike) => Tensor = comparison("logicalOr");
 /** Whether exactly one is not 0. */
-export const logicalXor: Binary = comparison("logicalXor");
+export const logicalXor: (a: Tensor, b: TensorLike) => Tensor = comparison("logicalXor");

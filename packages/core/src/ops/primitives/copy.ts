@@ -38,7 +38,9 @@ export function contiguous(x: Tensor): Tensor {
 /** A copy of its own, contiguous. */
 export function clone(x: Tensor): Tensor {
   if (isBlock(x.dtype)) {
-    throw new DTypeError(`Cannot copy ${x.dtype} ${showShape(x.shape)}: blocks stay as they lie; convert with to("f32")`);
+    throw new DTypeError(
+      `Cannot copy ${x.dtype} ${showShape(x.shape)}: blocks stay as they lie; convert with to("f32")`,
+    );
   }
   return record("clone", call("copy", [x], x.shape, x.dtype, {}), [x], [alias]);
 }
@@ -71,11 +73,15 @@ export function copy_(target: Tensor, source: Tensor): Tensor {
  */
 export function checkWritable(op: string, target: Tensor, shapes: string): void {
   target.checkAlive(op);
-  if (isBlock(target.dtype)) throw new DTypeError(`Cannot ${op} ${shapes}: ${target.dtype} blocks cannot be written to`);
+  if (isBlock(target.dtype)) {
+    throw new DTypeError(`Cannot ${op} ${shapes}: ${target.dtype} blocks cannot be written to`);
+  }
   if (target.requiresGrad) {
     throw new DTypeError(`Cannot ${op} ${shapes}: the target requires a gradient; write to target.detach()`);
   }
   if (target.shape.some((size, i) => size > 1 && target.strides[i] === 0)) {
-    throw new ShapeError(`Cannot ${op} ${shapes}: the target is expanded, so its elements share memory; clone it first`);
+    throw new ShapeError(
+      `Cannot ${op} ${shapes}: the target is expanded, so its elements share memory; clone it first`,
+    );
   }
 }

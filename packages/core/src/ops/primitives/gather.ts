@@ -21,7 +21,9 @@ import { scatterAdd } from "./scatter.ts";
  */
 export function checkIndex(op: string, index: Tensor): void {
   if (index.dtype === "i32" || index.dtype === "u8") return;
-  throw new DTypeError(`Cannot ${op} with an index ${index.dtype} ${showShape(index.shape)}: indices are i32; use to("i32")`);
+  throw new DTypeError(
+    `Cannot ${op} with an index ${index.dtype} ${showShape(index.shape)}: indices are i32; use to("i32")`,
+  );
 }
 
 /**
@@ -62,7 +64,9 @@ export function gather(x: Tensor, dim: number, index: Tensor): Tensor {
 export function indexSelect(x: Tensor, dim: number, index: Tensor): Tensor {
   const at = normalizeDim("indexSelect", dim, x.shape);
   if (index.rank !== 1) {
-    throw new ShapeError(`Cannot indexSelect ${showShape(x.shape)} by an index ${showShape(index.shape)}: the index must be a list`);
+    throw new ShapeError(
+      `Cannot indexSelect ${showShape(x.shape)} by an index ${showShape(index.shape)}: the index must be a list`,
+    );
   }
   using wide = spreadIndex(index, x.shape, at);
   return gather(x, at, wide);

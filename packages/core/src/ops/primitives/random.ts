@@ -14,7 +14,9 @@ import { cast } from "./copy.ts";
 
 /** A seed as the two words of a key; whole numbers up to 2^53. @throws {ShapeError} for others */
 export function seedWords(seed: number): Seed {
-  if (!Number.isSafeInteger(seed) || seed < 0) throw new ShapeError(`Cannot seed with ${seed}: a seed is a whole number from 0 to 2^53`);
+  if (!Number.isSafeInteger(seed) || seed < 0) {
+    throw new ShapeError(`Cannot seed with ${seed}: a seed is a whole number from 0 to 2^53`);
+  }
   return [seed >>> 0, Math.floor(seed / 2 ** 32)];
 }
 

@@ -51,7 +51,9 @@ function reduce(op: ReduceOp, x: Tensor, options: ReduceOptions): { out: Tensor;
   const identity = IDENTITY[op];
   if (dims.some((d) => x.shape[d] === 0)) {
     if (identity === undefined) {
-      throw new ShapeError(`Cannot ${op} ${showShape(x.shape)} over dims [${dims.join(", ")}]: no elements have no extreme`);
+      throw new ShapeError(
+        `Cannot ${op} ${showShape(x.shape)} over dims [${dims.join(", ")}]: no elements have no extreme`,
+      );
     }
     return { out: filled(x.backend, shape, dtype, identity), dims };
   }

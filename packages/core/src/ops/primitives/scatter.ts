@@ -19,7 +19,9 @@ function scatterInto(mode: "add" | "set", x: Tensor, dim: number, index: Tensor,
     index.shape.every((size, i) => size <= source.shape[i]! && (i === at || size <= x.shape[i]!));
   if (!fits || source.dtype !== x.dtype) {
     throw new ShapeError(
-      `Cannot ${op} ${source.dtype} ${showShape(source.shape)} into ${x.dtype} ${showShape(x.shape)} at dim ${dim} by an index ` +
+      `Cannot ${op} ${source.dtype} ${showShape(source.shape)} into ${x.dtype} ${
+        showShape(x.shape)
+      } at dim ${dim} by an index ` +
         `${showShape(index.shape)}: dtypes and ranks must agree, and the index lies within both`,
     );
   }

@@ -25,7 +25,9 @@ function unaryDTypes(op: UnaryOp, x: Tensor): { input: DType; output: DType } {
   if (GIVES_BOOL.has(op)) return { input: x.dtype, output: "bool" };
   if (kind === "float" || (kind === "int" && KEEPS_INTS.has(op))) return { input: x.dtype, output: x.dtype };
   if (kind === "bool" && KEEPS_INTS.has(op)) {
-    throw new DTypeError(`Cannot ${op} bool ${showShape(x.shape)}: it means nothing for truth values; use logicalNot or to("i32")`);
+    throw new DTypeError(
+      `Cannot ${op} bool ${showShape(x.shape)}: it means nothing for truth values; use logicalNot or to("i32")`,
+    );
   }
   return { input: "f32", output: "f32" };
 }

@@ -17,7 +17,9 @@ import { filled } from "./fill.ts";
  */
 export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
   if (condition.dtype !== "bool") {
-    throw new DTypeError(`Cannot where ${condition.dtype} ${showShape(condition.shape)}: the condition must be bool; use ne(0)`);
+    throw new DTypeError(
+      `Cannot where ${condition.dtype} ${showShape(condition.shape)}: the condition must be bool; use ne(0)`,
+    );
   }
   if (typeof a === "number") {
     using scalar = scalarLike(a, typeof b === "number" ? condition : b);
@@ -48,7 +50,9 @@ export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
  */
 export function maskedFill(x: Tensor, mask: Tensor, value: number): Tensor {
   if (mask.dtype !== "bool") {
-    throw new DTypeError(`Cannot maskedFill with ${mask.dtype} ${showShape(mask.shape)}: the mask must be bool; use ne(0)`);
+    throw new DTypeError(
+      `Cannot maskedFill with ${mask.dtype} ${showShape(mask.shape)}: the mask must be bool; use ne(0)`,
+    );
   }
   using wide = expand(mask, x.shape);
   using fillValue = filled(x.backend, [], x.dtype, value);

@@ -23,7 +23,9 @@ export function expand(x: Tensor, shape: Shape): Tensor {
     if (lead < 0 || !fits) {
       throw new ShapeError(
         `Cannot expand ${showShape(x.shape)} to ${showShape(shape)}: ` +
-          (lead < 0 || have === undefined ? "give a size >= 0 for each new dim, none may go" : `size ${have} at dim ${i - lead} is not 1`),
+          (lead < 0 || have === undefined
+            ? "give a size >= 0 for each new dim, none may go"
+            : `size ${have} at dim ${i - lead} is not 1`),
       );
     }
     if (have === size) strides[i] = x.strides[i - lead]!;

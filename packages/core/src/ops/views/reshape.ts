@@ -67,7 +67,9 @@ export function flatten(x: Tensor, start = 0, end = -1): Tensor {
   const first = normalizeDim("flatten", start, x.shape);
   const last = normalizeDim("flatten", end, x.shape);
   if (first > last) {
-    throw new ShapeError(`Cannot flatten ${showShape(x.shape)} from dim ${start} to ${end}: the first comes after the last`);
+    throw new ShapeError(
+      `Cannot flatten ${showShape(x.shape)} from dim ${start} to ${end}: the first comes after the last`,
+    );
   }
   if (x.rank === 0) return reshape(x, [1]);
   const merged = numelOf(x.shape.slice(first, last + 1));
@@ -81,7 +83,9 @@ export function unflatten(x: Tensor, dim: number, sizes: Shape): Tensor {
   const whole = sizes.map((size) => size === -1 ? x.shape[at]! / rest : size);
   if (numelOf(whole) !== x.shape[at] || whole.some((size) => !Number.isInteger(size) || size < 0)) {
     throw new ShapeError(
-      `Cannot unflatten ${showShape(x.shape)} at dim ${dim} into ${showShape(sizes)}: they do not multiply up to ${x.shape[at]}`,
+      `Cannot unflatten ${showShape(x.shape)} at dim ${dim} into ${showShape(sizes)}: they do not multiply up to ${
+        x.shape[at]
+      }`,
     );
   }
   return view(x, [...x.shape.slice(0, at), ...whole, ...x.shape.slice(at + 1)]);

@@ -13,10 +13,13 @@ function part(op: string, x: Tensor, layout: Layout, vjp: (shape: Shape) => Vjp)
   x.checkAlive(op);
   const { blockSize } = dtypeInfo(x.dtype);
   const last = layout.shape.length - 1;
-  const whole = layout.offset % blockSize === 0 && (layout.strides[last] !== 1 || layout.shape[last]! % blockSize === 0);
+  const whole = layout.offset % blockSize === 0 &&
+    (layout.strides[last] !== 1 || layout.shape[last]! % blockSize === 0);
   if (blockSize > 1 && !whole) {
     throw new DTypeError(
-      `Cannot ${op} ${x.dtype} ${showShape(x.shape)} to ${showShape(layout.shape)}: that would cut its blocks of ${blockSize}; ` +
+      `Cannot ${op} ${x.dtype} ${showShape(x.shape)} to ${
+        showShape(layout.shape)
+      }: that would cut its blocks of ${blockSize}; ` +
         `convert with to("f32") first`,
     );
   }
@@ -74,11 +77,19 @@ export function select(x: Tensor, dim: number, index: number): Tensor {
  * @param end the dim's size when null
  * @throws {ShapeError} unless step is a whole number >= 1
  */
-export function slice(x: Tensor, dim: number, start: number | null = null, end: number | null = null, step = 1): Tensor {
+export function slice(
+  x: Tensor,
+  dim: number,
+  start: number | null = null,
+  end: number | null = null,
+  step = 1,
+): Tensor {
   const at = normalizeDim("slice", dim, x.shape);
   const size = x.shape[at];
   if (size === undefined || !Number.isInteger(step) || step < 1) {
-    throw new ShapeError(`Cannot slice ${showShape(x.shape)} at dim ${dim} by step ${step}: it takes a dim and a step >= 1`);
+    throw new ShapeError(
+      `Cannot slice ${showShape(x.shape)} at dim ${dim} by step ${step}: it takes a dim and a step >= 1`,
+    );
   }
   const bound = (value: number) => Math.min(Math.max(value < 0 ? value + size : value, 0), size);
   const first = bound(start ?? 0);
@@ -95,7 +106,8 @@ export function slice(x: Tensor, dim: number, start: number | null = null, end: 
 export function split(x: Tensor, size: number | readonly number[], dim = 0): Tensor[] {
   const at = normalizeDim("split", dim, x.shape);
   const total = x.shape[at] ?? 0;
-  const refuse = (why: string) => new ShapeError(`Cannot split ${showShape(x.shape)} at dim ${dim} by ${JSON.stringify(size)}: ${why}`);
+  const refuse = (why: string) =>
+    new ShapeError(`Cannot split ${showShape(x.shape)} at dim ${dim} by ${JSON.stringify(size)}: ${why}`);
   let sizes: readonly number[];
   if (typeof size === "number") {
     if (!Number.isInteger(size) || size < 1) throw refuse("a size is a whole number >= 1");
@@ -117,7 +129,9 @@ export function split(x: Tensor, size: number | readonly number[], dim = 0): Ten
 export function chunk(x: Tensor, count: number, dim = 0): Tensor[] {
   const at = normalizeDim("chunk", dim, x.shape);
   if (!Number.isInteger(count) || count < 1) {
-    throw new ShapeError(`Cannot chunk ${showShape(x.shape)} into ${count}: the number of pieces is a whole number >= 1`);
+    throw new ShapeError(
+      `Cannot chunk ${showShape(x.shape)} into ${count}: the number of pieces is a whole number >= 1`,
+    );
   }
   return split(x, Math.max(1, Math.ceil((x.shape[at] ?? 0) / count)), at);
 }
@@ -127,7 +141,9 @@ export function diagonal(x: Tensor, offset = 0, dim1 = 0, dim2 = 1): Tensor {
   const a = normalizeDim("diagonal", dim1, x.shape);
   const b = normalizeDim("diagonal", dim2, x.shape);
   if (a === b) {
-    throw new ShapeError(`Cannot take the diagonal of ${showShape(x.shape)} over dims ${dim1} and ${dim2}: they are the same`);
+    throw new ShapeError(
+      `Cannot take the diagonal of ${showShape(x.shape)} over dims ${dim1} and ${dim2}: they are the same`,
+    );
   }
   const [row, column] = [Math.max(0, -offset), Math.max(0, offset)];
   const length = Math.max(0, Math.min(x.shape[a]! - row, x.shape[b]! - column));
@@ -158,8 +174,12 @@ export function unfold(x: Tensor, dim: number, size: number, step: number): Tens
   const count = Math.floor((total - size) / step) + 1;
   const shape = x.rank === 0 ? [size] : [...x.shape.with(at, count), size];
   const strides = x.rank === 0 ? [1] : [...x.strides.with(at, stride * step), stride];
-  return part("unfold", x, new Layout(shape, strides, x.offset), (whole) => (grad) =>
-    addUp(grad, whole, (counter) => unfold(counter, at, size, step)));
+  return part(
+    "unfold",
+    x,
+    new Layout(shape, strides, x.offset),
+    (whole) => (grad) => addUp(grad, whole, (counter) => unfold(counter, at, size, step)),
+  );
 }
 
 /**
@@ -171,19 +191,30 @@ export function unfold(x: Tensor, dim: number, size: number, step: number): Tens
 export function asStrided(x: Tensor, shape: Shape, strides: readonly number[], offset: number = x.offset): Tensor {
   const numbers = [...shape, ...strides, offset];
   const layout = new Layout([...shape], [...strides], offset);
-  if (shape.length !== strides.length || numbers.some((n) => !Number.isInteger(n) || n < 0) || layout.end > x.storage.numel) {
+  if (
+    shape.length !== strides.length || numbers.some((n) => !Number.isInteger(n) || n < 0) ||
+    layout.end > x.storage.numel
+  ) {
     throw new ShapeError(
-      `Cannot asStrided ${showShape(x.shape)} as ${showShape(shape)} with strides ${showShape(strides)} from ${offset}: ` +
+      `Cannot asStrided ${showShape(x.shape)} as ${showShape(shape)} with strides ${
+        showShape(strides)
+      } from ${offset}: ` +
         `one stride a dim, none negative, within the storage's ${x.storage.numel} elements`,
     );
   }
   if (x.requiresGrad && (!x.isContiguous || x.storage.numel !== x.numel)) {
     throw new ShapeError(
-      `Cannot asStrided ${showShape(x.shape)} with a gradient: x must hold its whole storage in order; use contiguous() first`,
+      `Cannot asStrided ${
+        showShape(x.shape)
+      } with a gradient: x must hold its whole storage in order; use contiguous() first`,
     );
   }
-  return part("asStrided", x, layout, (whole) => (grad) =>
-    addUp(grad, whole, (counter) => asStrided(counter, shape, strides, offset)));
+  return part(
+    "asStrided",
+    x,
+    layout,
+    (whole) => (grad) => addUp(grad, whole, (counter) => asStrided(counter, shape, strides, offset)),
+  );
 }
 
 /** The gradient of a view that may repeat elements: each one's share is added at the index it came from. */
