@@ -2,11 +2,13 @@
  * The `heed` command: text to stdout, everything else to stderr. Exit codes: 0 done, 1 it could not be done, 2 the
  * command line is wrong, 130 interrupted.
  */
-import { UsageError } from "./src/errors.ts";
+import { Interrupted, UsageError } from "./src/errors.ts";
+import { generate } from "./src/generate.ts";
 import { inspect } from "./src/inspect.ts";
 
 const HELP = `heed COMMAND
 
+  generate PROMPT  write text with a model
   inspect MODEL    show what a model is made of
 
   heed COMMAND --help  shows a command's options
@@ -17,6 +19,7 @@ Models that are fetched lie in HEED_CACHE, or in heed/ in this system's folder f
 `;
 
 const COMMANDS: ReadonlyMap<string, (args: readonly string[]) => Promise<void>> = new Map([
+  ["generate", generate],
   ["inspect", inspect],
 ]);
 
@@ -37,6 +40,7 @@ async function version(): Promise<string> {
 
 /** A fault of the program shows where it is; what a person can mend shows only what it is. */
 function report(error: unknown): number {
+  if (error instanceof Interrupted) return 130;
   if (!(error instanceof Error)) console.error("heed:", error);
   else if (isFault(error)) console.error("heed: this is a fault of the program;", error);
   else console.error(`heed: ${error.message}`);

@@ -2,8 +2,15 @@
  * Looks for the first weight that is NaN or infinite. Floats are classified by their bits (all ones in the exponent),
  * blocks by what they stand for; a piece of one tensor is in memory at a time.
  */
-import { dequantizeBlocks, type DType, dtypeInfo, isBlock } from "../../../packages/core/mod.ts";
-import { streamTensor, type TensorEntry, type TensorFile } from "../../../packages/formats/mod.ts";
+import {
+  dequantizeBlocks,
+  type DType,
+  dtypeInfo,
+  isBlock,
+  streamTensor,
+  type TensorEntry,
+  type TensorFile,
+} from "../../../packages/heed/mod.ts";
 import { ModelError } from "./errors.ts";
 import type { OnProgress } from "./download.ts";
 

@@ -5,8 +5,7 @@
  *     cache bytes a token = layers * Hkv * (row of D + row of Dv)
  *     parameters with n key/value heads = parameters + (n - Hkv) * (key and value projections / Hkv)
  */
-import { byteLengthOf, type DType, dtypeInfo } from "../../../packages/core/mod.ts";
-import type { TensorEntry } from "../../../packages/formats/mod.ts";
+import { byteLengthOf, type DType, dtypeInfo, type TensorEntry } from "../../../packages/heed/mod.ts";
 import { type ModelFacts, modelFacts } from "./model_facts.ts";
 import type { OpenedModel } from "./open_model.ts";
 

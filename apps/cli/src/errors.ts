@@ -28,3 +28,8 @@ export class DownloadError extends Error {
     super(message);
   }
 }
+
+/** The person at the terminal ended it: exit code 130, and nothing to say. */
+export class Interrupted extends Error {
+  override name = "Interrupted";
+}

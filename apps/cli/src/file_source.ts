@@ -3,7 +3,7 @@
  * other's position.
  */
 import { basename } from "node:path";
-import { type ByteSource, checkRange } from "../../../packages/formats/mod.ts";
+import { type ByteSource, checkRange } from "../../../packages/heed/mod.ts";
 import { ModelError } from "./errors.ts";
 
 /**

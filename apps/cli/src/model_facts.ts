@@ -2,7 +2,7 @@
  * What a header says about a model's shape, whatever its architecture: from a GGUF file's metadata
  * (`<architecture>.attention.head_count` and so on; ggml docs/gguf.md) or from Hugging Face's config.json.
  */
-import type { GgufValue } from "../../../packages/formats/mod.ts";
+import type { GgufValue } from "../../../packages/heed/mod.ts";
 import { ModelError } from "./errors.ts";
 import type { OpenedModel } from "./open_model.ts";
 

@@ -3,7 +3,7 @@
  * in one file or in shards with an index).
  */
 import { basename, join, resolve } from "node:path";
-import { openGguf, openSafetensors, openShardedSafetensors, type TensorFile } from "../../../packages/formats/mod.ts";
+import { openGguf, openSafetensors, openShardedSafetensors, type TensorFile } from "../../../packages/heed/mod.ts";
 import { ModelError } from "./errors.ts";
 import { fileSource } from "./file_source.ts";
 

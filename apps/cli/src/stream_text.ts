@@ -64,8 +64,8 @@ export function showTiming(promptTokens: number, timing: Timing, cache: CacheSiz
   return [
     `prompt: ${speed(promptTokens, prefillMs)}`,
     `text: ${speed(decoded, decodeMs)}`,
-    `key/value cache: ${formatBytes(cache.byteLength)} for ${cache.length} tokens, ` +
-    `${formatBytes(cache.bytesPerToken)} a token`,
+    `key/value cache: ${cache.length} tokens of ${formatBytes(cache.bytesPerToken)}, ` +
+    `${formatBytes(cache.byteLength)} with room for more`,
   ].join("\n");
 }
 

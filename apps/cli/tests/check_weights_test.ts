@@ -5,7 +5,7 @@ import {
   openSafetensors,
   type TensorData,
   writeSafetensors,
-} from "../../../packages/formats/mod.ts";
+} from "../../../packages/heed/mod.ts";
 import { checkWeights } from "../src/check_weights.ts";
 import { ModelError } from "../src/errors.ts";
 import { tinyGguf } from "./tiny_gguf.ts";

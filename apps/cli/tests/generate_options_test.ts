@@ -63,7 +63,7 @@ Deno.test("text is written as it comes, and prompt and text are timed apart", as
   assertEquals(showTiming(5, timing, { byteLength: 92_160, bytesPerToken: 46_080, length: 2 }).split("\n"), [
     "prompt: 5 tokens in 2.00 s, 2.5 tokens/s",
     "text: 2 tokens in 1.00 s, 2.0 tokens/s",
-    "key/value cache: 92.2 kB for 2 tokens, 46.1 kB a token",
+    "key/value cache: 2 tokens of 46.1 kB, 92.2 kB with room for more",
   ]);
   const nothing = showTiming(5, { prefillMs: 0, decodeMs: 0, tokens: 0 }, {
     byteLength: 0,

@@ -2,7 +2,7 @@
  * Printing as PyTorch prints (`torch._tensor_str`): columns aligned over the whole tensor, four digits, scientific where
  * magnitudes ask for it, the middle of long dims left out; then shape and dtype, which PyTorch leaves to the reader.
  */
-import { isBlock, isFloat } from "./dtype.ts";
+import { type DType, isBlock, isFloat } from "./dtype.ts";
 import { showShape } from "./errors.ts";
 import { noGrad } from "./grad/no_grad.ts";
 import { tidy } from "./memory.ts";
@@ -35,12 +35,7 @@ export async function format(x: Tensor, options: FormatOptions = {}): Promise<st
     tidy(() => edges(isBlock(x.dtype) ? x.to("f32") : x.detach(), elided ? edgeItems : Infinity).keep())
   );
   const data = await read(shown);
-  const cells = x.dtype === "bool"
-    ? Array.from(data, (v) => v === 0 ? "False" : "True")
-    : isFloat(x.dtype) || isBlock(x.dtype)
-    ? floats(data, precision)
-    : Array.from(data, String);
-  const width = Math.max(0, ...cells.map((c) => c.length));
+  const { cells, width } = column(x.dtype, data, precision);
   const padded = cells.map((c) => c.padStart(width));
   const body = x.rank === 0 ? cells[0]! : rows(padded, shown.shape, x.shape, elided ? edgeItems : Infinity, lineWidth);
   return `tensor(${x.numel === 0 ? "[]" : body}, shape=${showShape(x.shape)}, dtype=${x.dtype})`;
@@ -56,19 +51,33 @@ function edges(x: Tensor, count: number): Tensor {
   return out;
 }
 
-/** Floats in one style for all: whole as `1.`, fixed, or scientific. */
-function floats(data: ArrayLike<number>, precision: number): string[] {
-  const finite = Array.from(data).filter((v) => Number.isFinite(v) && v !== 0).map(Math.abs);
-  const [low, high] = [Math.min(...finite), Math.max(...finite)];
+/** Every element's text, and the width they are aligned to. */
+interface Column {
+  readonly cells: readonly string[];
+  readonly width: number;
+}
+
+function column(dtype: DType, data: ArrayLike<number>, precision: number): Column {
+  if (isFloat(dtype) || isBlock(dtype)) return floats(data, precision);
+  const cells = Array.from(data, dtype === "bool" ? (v) => v === 0 ? "False" : "True" : String);
+  return { cells, width: Math.max(0, ...cells.map((c) => c.length)) };
+}
+
+/** Floats in one style for all: whole as `1.`, fixed, or scientific; as in PyTorch, only finite ones but 0 set the width. */
+function floats(data: ArrayLike<number>, precision: number): Column {
+  const finite = Array.from(data).filter((v) => Number.isFinite(v) && v !== 0);
+  const sizes = finite.map(Math.abs);
+  const [low, high] = [Math.min(...sizes), Math.max(...sizes)];
   const whole = finite.every(Number.isInteger);
-  const scientific = finite.length > 0 && (high > 1e8 || (!whole && (high / low > 1000 || low < 1e-4)));
-  return Array.from(data, (v) => {
+  const scientific = finite.length > 0 && (high > 1e8 || high / low > 1000 || (!whole && low < 1e-4));
+  const show = (v: number): string => {
     if (Number.isNaN(v)) return "nan";
     if (!Number.isFinite(v)) return v > 0 ? "inf" : "-inf";
     if (scientific) return exponential(v, precision);
     const text = whole ? `${Math.abs(v)}.` : Math.abs(v).toFixed(precision);
     return v < 0 || Object.is(v, -0) ? `-${text}` : text;
-  });
+  };
+  return { cells: Array.from(data, show), width: Math.max(1, ...finite.map((v) => show(v).length)) };
 }
 
 /** Python's `1.0000e-05`: two digits of exponent at least. */
@@ -92,8 +101,8 @@ function rows(
       if (i === elided) items.push(dim === shown.length - 1 ? " ..." : "...");
       items.push(dim === shown.length - 1 ? cells[next++]! : level(dim + 1, indent + 1));
     }
-    if (dim === shown.length - 1) return `[${wrap(items, indent + 1, lineWidth)}]`;
-    const gap = ",\n".padEnd(1 + shown.length - dim, "\n") + " ".repeat(indent + 1);
+    if (dim === shown.length - 1) return `[${wrap(items, indent, lineWidth)}]`;
+    const gap = ",".padEnd(shown.length - dim, "\n") + " ".repeat(indent + 1);
     return `[${items.join(gap)}]`;
   };
   return level(0, "tensor(".length);
@@ -103,5 +112,5 @@ function wrap(items: readonly string[], indent: number, lineWidth: number): stri
   const perLine = Math.max(1, Math.floor((lineWidth - indent) / ((items[0]?.length ?? 1) + 2)));
   const lines: string[] = [];
   for (let i = 0; i < items.length; i += perLine) lines.push(items.slice(i, i + perLine).join(", "));
-  return lines.join(`,\n${" ".repeat(indent)}`);
+  return lines.join(`,\n${" ".repeat(indent + 1)}`);
 }
