@@ -33,8 +33,8 @@ export async function generate(args: readonly string[]): Promise<void> {
   if (request === "help") return console.log(GENERATE_HELP.trimEnd());
   const path = await locateHere(request.model);
   using opened = await openModel(path);
-  using interrupt = new Interrupt();
   if (request.checkWeights) await check(opened);
+  using interrupt = new Interrupt();
   const backend = await createBackend(request.backends, {
     onSkip: ({ name, reason }) => console.error(`Not on ${name}: ${reason}`),
   });

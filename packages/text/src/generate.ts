@@ -52,7 +52,7 @@ export async function* generate(
     let logits = await prefill(model, ids, cache, options);
     const limit = Math.min(options.maxTokens ?? Infinity, room + 1); // the last token drawn is not fed back
     for (let step = 0; step < limit; step++) {
-      options.signal?.throwIfAborted();
+      await stopIfAborted(options.signal);
       const id = sampleToken(logits, options, step, ids);
       if (options.ignoreEnd !== true && tokenizer.endIds.has(id)) break;
       ids.push(id);
@@ -89,10 +89,17 @@ async function prefill(
   const size = options.chunkTokens ?? 128;
   let logits = new Float32Array();
   for (let start = 0; start < ids.length; start += size) {
-    options.signal?.throwIfAborted();
+    await stopIfAborted(options.signal);
     logits = await lastLogits(model, ids.slice(start, start + size), cache);
   }
   return logits;
+}
+
+/** Lets timers and signals have their turn first: a backend on the CPU would otherwise keep them from ever aborting. */
+async function stopIfAborted(signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return;
+  await new Promise<void>((resolve) => setTimeout(resolve));
+  signal.throwIfAborted();
 }
 
 async function lastLogits(

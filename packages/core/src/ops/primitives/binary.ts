@@ -7,9 +7,9 @@ import { call } from "../../dispatch.ts";
 import { type DType, dtypeInfo, promoteTypes } from "../../dtype.ts";
 import { DTypeError, showShape } from "../../errors.ts";
 import { record, type Vjp } from "../../grad/node.ts";
-import { broadcastShapes, sameShape } from "../../shape.ts";
-import type { Tensor, TensorLike } from "../../tensor.ts";
-import { expand } from "../views/expand.ts";
+import { broadcastShapes, sameShape, type Shape } from "../../shape.ts";
+import { Tensor, type TensorLike } from "../../tensor.ts";
+import { expandedLayout } from "../views/expand.ts";
 import { cast } from "./copy.ts";
 import { filled } from "./fill.ts";
 
@@ -44,18 +44,21 @@ function run(op: BinaryOp, a: Tensor, b: Tensor, compute: DType, output: DType):
   if (a.dtype === compute && b.dtype === compute && sameShape(a.shape, b.shape)) {
     return call("binary", [a, b], a.shape, output, { op });
   }
-  const shape = broadcastShapes(op, a.shape, b.shape);
+  const shape = b.rank === 0 ? a.shape : broadcastShapes(op, a.shape, b.shape);
   using wideA = fit(a, compute, shape);
   using wideB = fit(b, compute, shape);
   return call("binary", [wideA, wideB], shape, output, { op });
 }
 
 /** x without its gradient, cast and broadcast: what a kernel call needs of an operand. */
-export function fit(x: Tensor, dtype: DType, shape: readonly number[]): Tensor {
-  using source = x.detach();
-  if (x.dtype === dtype) return expand(source, shape);
-  using converted = cast(source, dtype);
-  return expand(converted, shape);
+export function fit(x: Tensor, dtype: DType, shape: Shape): Tensor {
+  x.checkAlive("use");
+  if (x.dtype === dtype) {
+    return new Tensor(x.storage, sameShape(x.shape, shape) ? x.layout : expandedLayout(x.layout, shape));
+  }
+  using plain = x.detach();
+  using converted = cast(plain, dtype);
+  return fit(converted, dtype, shape);
 }
 
 function checkPlain(op: string, a: Tensor, b: Tensor): void {

@@ -14,26 +14,29 @@ import { alias } from "../primitives/copy.ts";
 export function expand(x: Tensor, shape: Shape): Tensor {
   if (sameShape(x.shape, shape)) return alias(x);
   x.checkAlive("expand");
-  const lead = shape.length - x.rank;
+  const out = new Tensor(x.storage, expandedLayout(x.layout, shape));
+  return record("expand", out, [x], [alias]); // the walk sums what was repeated
+}
+
+/**
+ * @ignore The layout that `expand` gives.
+ * @throws {ShapeError} when a size that is not 1 would change, or a dim would go
+ */
+export function expandedLayout(layout: Layout, shape: Shape): Layout {
+  const lead = shape.length - layout.shape.length;
+  const refuse = (why: string) =>
+    new ShapeError(`Cannot expand ${showShape(layout.shape)} to ${showShape(shape)}: ${why}`);
+  if (lead < 0) throw refuse("no dim may go");
   const strides = new Array<number>(shape.length).fill(0);
   const sizes = shape.map((size, i) => {
-    const have = x.shape[i - lead];
+    const have = layout.shape[i - lead];
     if (size === -1 && have !== undefined) size = have;
-    const fits = size >= 0 && (have === undefined || have === size || have === 1);
-    if (lead < 0 || !fits) {
-      throw new ShapeError(
-        `Cannot expand ${showShape(x.shape)} to ${showShape(shape)}: ` +
-          (lead < 0 || have === undefined
-            ? "give a size >= 0 for each new dim, none may go"
-            : `size ${have} at dim ${i - lead} is not 1`),
-      );
-    }
-    if (have === size) strides[i] = x.strides[i - lead]!;
+    if (size < 0) throw refuse("a new dim needs a size >= 0");
+    if (have !== undefined && have !== size && have !== 1) throw refuse(`size ${have} at dim ${i - lead} is not 1`);
+    if (have === size) strides[i] = layout.strides[i - lead]!;
     return size;
   });
-  if (lead < 0) throw new ShapeError(`Cannot expand ${showShape(x.shape)} to ${showShape(shape)}: no dim may go`);
-  const out = new Tensor(x.storage, new Layout(sizes, strides, x.offset));
-  return record("expand", out, [x], [alias]); // the walk sums what was repeated
+  return new Layout(sizes, strides, layout.offset);
 }
 
 /** Puts in a dim of size 1 so that it becomes dim `dim`. @throws {ShapeError} when out of range */
