@@ -97,6 +97,14 @@ const unreachable = new FinalizationRegistry<Allocation>((allocation) => {
   allocation.backend.memory.remove(allocation);
 });
 
+/**
+ * Small storages are registered in batches, by when most have been disposed of: registering each of them at once makes an
+ * add of one element take twice as long. The few in waiting are held until the next batch; large ones never wait.
+ */
+const nursery: Storage[] = [];
+const NURSERY_SIZE = 256;
+const LARGE_BYTES = 1 << 16;
+
 /** One buffer of a backend, shared by a tensor and its views. */
 export class Storage {
   /** The backend that owns the bytes. */
@@ -164,7 +172,16 @@ export class Storage {
   registerEscape(): void {
     if (this.#registered) return;
     this.#registered = true;
-    unreachable.register(this, this.#allocation);
+    if (this.byteLength >= LARGE_BYTES) unreachable.register(this, this.#allocation);
+    else if (nursery.push(this) === NURSERY_SIZE) Storage.#emptyNursery();
+  }
+
+  /** Registers the young storages that are still alive. */
+  static #emptyNursery(): void {
+    for (const storage of nursery) {
+      if (!storage.isFreed) unreachable.register(storage, storage.#allocation);
+    }
+    nursery.length = 0;
   }
 }
 

@@ -19,6 +19,12 @@ function count(file: string, get: Lookup, key: string, fallback?: number): numbe
   throw new FormatError(`Cannot read ${file}: "${key}" should be a whole number, found ${value}`, { file });
 }
 
+function keyValueHeads(file: string, get: Lookup, key: string, heads: number): number {
+  const shared = count(file, get, key, heads);
+  if (heads % shared === 0) return shared;
+  throw new FormatError(`Cannot load ${file}: ${heads} query heads do not share ${shared} key heads evenly`, { file });
+}
+
 /**
  * The config of a GGUF file.
  *
@@ -51,7 +57,7 @@ export function llamaConfigFromGguf(file: TensorFile): LlamaConfig {
     intermediateSize: count(name, get, "llama.feed_forward_length"),
     numHiddenLayers: count(name, get, "llama.block_count"),
     numAttentionHeads: heads,
-    numKeyValueHeads: count(name, get, "llama.attention.head_count_kv", heads),
+    numKeyValueHeads: keyValueHeads(name, get, "llama.attention.head_count_kv", heads),
     headDim: count(name, get, "llama.attention.key_length", hiddenSize / heads),
     maxPositionEmbeddings: count(name, get, "llama.context_length"),
     rmsNormEps: numberOf(name, get, "llama.attention.layer_norm_rms_epsilon"),
@@ -95,7 +101,7 @@ export function llamaConfigFromJson(json: unknown, name = "config.json"): LlamaC
     intermediateSize: count(name, get, "intermediate_size"),
     numHiddenLayers: count(name, get, "num_hidden_layers"),
     numAttentionHeads: heads,
-    numKeyValueHeads: count(name, get, "num_key_value_heads", heads),
+    numKeyValueHeads: keyValueHeads(name, get, "num_key_value_heads", heads),
     headDim: count(name, get, "head_dim", hiddenSize / heads),
     maxPositionEmbeddings: count(name, get, "max_position_embeddings", 2048),
     rmsNormEps: numberOf(name, get, "rms_norm_eps", 1e-6),

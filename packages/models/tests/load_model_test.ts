@@ -1,0 +1,204 @@
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { createScalarBackend } from "../../backend-scalar/mod.ts";
+import { BackendError, randn } from "../../core/mod.ts";
+import {
+  bytesSource,
+  FormatError,
+  type GgufValue,
+  openSafetensors,
+  type TensorData,
+  type TensorEntry,
+  type TensorFile,
+  writeSafetensors,
+} from "../../formats/mod.ts";
+import { LlamaForCausalLM } from "../../nn/mod.ts";
+import { llamaConfigFromGguf, llamaConfigFromJson, loadModel } from "../mod.ts";
+
+const CONFIG = {
+  model_type: "llama",
+  vocab_size: 11,
+  hidden_size: 8,
+  intermediate_size: 12,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  max_position_embeddings: 32,
+  rms_norm_eps: 1e-5,
+  tie_word_embeddings: false,
+};
+
+const DOWN = "model.layers.1.mlp.down_proj.weight";
+
+/** A checkpoint of CONFIG's shapes, with other shapes where `shapes` names them, and without a tensor where it says null. */
+async function checkpoint(shapes: Readonly<Record<string, number[] | null>> = {}): Promise<TensorFile> {
+  const tensors = new Map<string, TensorData>();
+  const backend = createScalarBackend();
+  new LlamaForCausalLM(llamaConfigFromJson(CONFIG), {
+    has: () => true,
+    take: (name, wanted) => {
+      const found = shapes[name];
+      const shape = found ?? wanted;
+      const bytes = new Uint8Array(4 * shape.reduce((a, b) => a * b, 1));
+      if (found !== null) tensors.set(name, { dtype: "f32", shape, bytes });
+      return randn(wanted, { seed: 1, backend });
+    },
+  });
+  const bytes = new Uint8Array(await new Response(writeSafetensors(tensors)).arrayBuffer());
+  return await openSafetensors(bytesSource(bytes, "tiny.safetensors"));
+}
+
+/** Loading must fail with this message, and leave nothing. */
+async function assertRefused(file: TensorFile, config: unknown, message: string): Promise<FormatError> {
+  const backend = createScalarBackend();
+  const error = await assertRejects(() => loadModel({ file, config }, { backend }), FormatError, message);
+  assertEquals(backend.memory.liveStorages, 0);
+  assertEquals(backend.memory.peakBytes, 0); // not a byte was loaded
+  return error;
+}
+
+Deno.test("loadModel: a checkpoint loads, and goes with the model", async () => {
+  const backend = createScalarBackend();
+  const steps: number[] = [];
+  const model = await loadModel({ file: await checkpoint(), config: CONFIG }, {
+    backend,
+    onProgress: ({ loadedBytes, totalBytes }) => steps.push(loadedBytes / totalBytes),
+  });
+  assertEquals([...model.namedParameters()].length, 2 * 9 + 3);
+  assertEquals(backend.memory.liveStorages, 21);
+  assertEquals(steps, steps.toSorted((a, b) => a - b));
+  assertEquals([steps.length, steps.at(-1)], [21, 1]);
+  model.dispose();
+  assertEquals(backend.memory.liveStorages, 0);
+});
+
+Deno.test("loadModel: a missing tensor is named", async () => {
+  const file = await checkpoint({ [DOWN]: null });
+  const error = await assertRefused(
+    file,
+    CONFIG,
+    `Cannot load tiny.safetensors: tensor "${DOWN}" [8, 12] is missing`,
+  );
+  assertEquals([error.file, error.tensor, error.expected], ["tiny.safetensors", DOWN, "[8, 12]"]);
+  const untied = await checkpoint({ "lm_head.weight": null });
+  await assertRefused(untied, CONFIG, 'Cannot load tiny.safetensors: tensor "lm_head.weight" [11, 8] is missing');
+});
+
+Deno.test("loadModel: a tensor of another shape is named, with both shapes", async () => {
+  const error = await assertRefused(
+    await checkpoint({ [DOWN]: [12, 8] }),
+    CONFIG,
+    `Cannot load tiny.safetensors: tensor "${DOWN}" should be [8, 12], found [12, 8]`,
+  );
+  assertEquals([error.file, error.tensor], ["tiny.safetensors", DOWN]);
+  assertEquals([error.expected, error.found], ["[8, 12]", "[12, 8]"]);
+  const flat = await checkpoint({ "model.norm.weight": [8, 1] });
+  await assertRefused(flat, CONFIG, 'tensor "model.norm.weight" should be [8], found [8, 1]');
+});
+
+Deno.test("loadModel: a config.json that is none of a Llama's, or corrupt, is named", async () => {
+  const file = await checkpoint();
+  const name = "config.json of tiny.safetensors";
+  const refusals: [unknown, string][] = [
+    [undefined, `Cannot load ${name}: its model_type is not named; known is "llama"`],
+    ["llama", `Cannot load ${name}: its model_type is not named; known is "llama"`],
+    [{ ...CONFIG, model_type: "gpt2" }, `Cannot load ${name}: its model_type is "gpt2"; known is "llama"`],
+    [{ ...CONFIG, hidden_size: "8" }, `Cannot read ${name}: "hidden_size" should be a number above 0, found "8"`],
+    [{ ...CONFIG, vocab_size: undefined }, `Cannot read ${name}: "vocab_size" should be a number above 0, found nothing`],
+    [{ ...CONFIG, vocab_size: null }, `Cannot read ${name}: "vocab_size" should be a number above 0, found nothing`],
+    [{ ...CONFIG, num_hidden_layers: -1 }, `"num_hidden_layers" should be a number above 0, found -1`],
+    [{ ...CONFIG, num_hidden_layers: 1.5 }, `"num_hidden_layers" should be a whole number, found 1.5`],
+    [{ ...CONFIG, rms_norm_eps: NaN }, `"rms_norm_eps" should be a number above 0, found null`],
+    [{ ...CONFIG, num_attention_heads: 3 }, `"head_dim" should be a whole number, found ${8 / 3}`],
+    [{ ...CONFIG, num_key_value_heads: 3 }, `Cannot load ${name}: 4 query heads do not share 3 key heads evenly`],
+    [{ ...CONFIG, rope_scaling: { rope_type: "yarn" } }, 'its RoPE is scaled ({"rope_type":"yarn"})'],
+    [{ ...CONFIG, num_hidden_layers: 3 }, 'tensor "model.layers.2.self_attn.q_proj.weight" [8, 8] is missing'],
+  ];
+  for (const [config, message] of refusals) {
+    assertEquals((await assertRefused(file, config, message)).file?.includes("tiny.safetensors"), true);
+  }
+});
+
+const METADATA: Readonly<Record<string, GgufValue>> = {
+  "general.architecture": "llama",
+  "llama.block_count": 1,
+  "llama.context_length": 32,
+  "llama.embedding_length": 8,
+  "llama.feed_forward_length": 12,
+  "llama.attention.head_count": 4,
+  "llama.attention.head_count_kv": 2,
+  "llama.attention.layer_norm_rms_epsilon": 1e-5,
+  "llama.vocab_size": 11,
+};
+
+/** The header of a GGUF file whose tensors are empty promises. */
+function ggufHeader(changes: Readonly<Record<string, GgufValue>>, tensors: readonly string[] = []): TensorFile {
+  const source = bytesSource(new Uint8Array(), "tiny.gguf");
+  const entry = (name: string): TensorEntry => ({ name, dtype: "f32", shape: [1], source, offsetBytes: 0, byteLength: 4 });
+  return {
+    name: "tiny.gguf",
+    format: "gguf",
+    tensors: new Map(tensors.map((name) => [name, entry(name)])),
+    metadata: new Map(Object.entries({ ...METADATA, ...changes })),
+    close: () => {},
+  };
+}
+
+Deno.test("loadModel: a GGUF header that is none of a Llama's, or corrupt, is named", async () => {
+  const refusals: [Record<string, GgufValue>, string][] = [
+    [{ "general.architecture": "mamba" }, 'Cannot load tiny.gguf: its architecture is "mamba"; known is "llama"'],
+    [{ "llama.block_count": "two" }, 'Cannot read tiny.gguf: "llama.block_count" should be a number above 0, found "two"'],
+    [{ "llama.attention.head_count": 3 }, '"llama.attention.key_length" should be a whole number'],
+    [{ "llama.attention.head_count_kv": 3 }, "Cannot load tiny.gguf: 4 query heads do not share 3 key heads evenly"],
+    [{ "llama.rope.scaling.type": "linear" }, 'Cannot load tiny.gguf: its RoPE is scaled ("linear")'],
+    [{}, 'Cannot load tiny.gguf: tensor "token_embd.weight" [11, 8] is missing'],
+  ];
+  for (const [changes, message] of refusals) {
+    assertEquals((await assertRefused(ggufHeader(changes), undefined, message)).file, "tiny.gguf");
+  }
+  const scaled = ggufHeader({}, ["rope_freqs.weight"]);
+  await assertRefused(scaled, undefined, 'Cannot load tiny.gguf: its RoPE is scaled ("rope_freqs")');
+  const misshapen = ggufHeader({ }, ["token_embd.weight"]);
+  const vocab = 'tensor "token_embd.weight" should be [1, 8], found [1]';
+  assertEquals((await assertRefused(misshapen, undefined, vocab)).tensor, "token_embd.weight");
+});
+
+Deno.test("llamaConfigFromGguf: what the header leaves out has its default", () => {
+  const config = llamaConfigFromGguf(ggufHeader({}));
+  assertEquals([config.headDim, config.ropeTheta, config.tieWordEmbeddings], [2, 10000, true]);
+  assertEquals([config.vocabSize, config.numKeyValueHeads, config.ropeInterleaved], [11, 2, true]);
+  assertEquals(llamaConfigFromGguf(ggufHeader({}, ["output.weight"])).tieWordEmbeddings, false);
+});
+
+Deno.test("loadModel: an abort in the middle leaves nothing", async () => {
+  const backend = createScalarBackend();
+  const controller = new AbortController();
+  const seen: string[] = [];
+  const loading = async (): Promise<unknown> =>
+    await loadModel({ file: await checkpoint(), config: CONFIG }, {
+      backend,
+      signal: controller.signal,
+      onProgress: ({ tensor }) => {
+        seen.push(tensor);
+        if (seen.length === 5) controller.abort(new Error("changed my mind"));
+      },
+    });
+  await assertRejects(loading, Error, "changed my mind");
+  assertEquals(seen.length, 5);
+  assert(backend.memory.peakBytes > 0);
+  assertEquals(backend.memory.liveStorages, 0);
+});
+
+Deno.test("loadModel: no room, and a file that breaks off, leave nothing", async () => {
+  const small = createScalarBackend({ memoryBudgetBytes: 2000 });
+  const file = await checkpoint();
+  assertInstanceOf(await assertRejects(() => loadModel({ file, config: CONFIG }, { backend: small })), BackendError);
+  assertEquals(small.memory.liveStorages, 0);
+  const backend = createScalarBackend();
+  const entries = new Map(file.tensors);
+  const last = entries.get(DOWN)!;
+  const short: TensorEntry = { ...last, source: { ...last.source, read: () => Promise.reject(new FormatError("it broke off")) } };
+  entries.set(DOWN, short);
+  const broken = { ...file, tensors: entries };
+  await assertRejects(() => loadModel({ file: broken, config: CONFIG }, { backend }), FormatError, "it broke off");
+  assertEquals(backend.memory.liveStorages, 0);
+});

@@ -1,0 +1,136 @@
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { createScalarBackend } from "../../backend-scalar/mod.ts";
+import { ShapeError, tensor } from "../../core/mod.ts";
+import type { LlamaForCausalLM } from "../../nn/mod.ts";
+import { generate, type GenerateOptions } from "../mod.ts";
+import { idTokenizer } from "./id_tokenizer.ts";
+import { TINY, tinyLlama } from "./tiny_llama.ts";
+
+const WORDS = idTokenizer(TINY.vocabSize);
+
+async function idsOf(
+  model: LlamaForCausalLM,
+  prompt: string | readonly number[],
+  options: GenerateOptions = {},
+  tokenizer = WORDS,
+): Promise<number[]> {
+  const ids: number[] = [];
+  for await (const { id } of generate(model, tokenizer, prompt, { maxTokens: 10, ...options })) ids.push(id);
+  return ids;
+}
+
+/** The largest logit's id after all ids, again and again, without a cache. */
+async function greedyByHand(model: LlamaForCausalLM, prompt: readonly number[], count: number): Promise<number[]> {
+  const ids = [...prompt];
+  for (let i = 0; i < count; i++) {
+    using input = tensor(Int32Array.from(ids), { shape: [1, ids.length], backend: model.lm_head.weight.backend });
+    using logits = model.forward(input, { logitsToKeep: 1 });
+    const row = await logits.data();
+    ids.push(row.indexOf(Math.max(...row)));
+  }
+  return ids.slice(prompt.length);
+}
+
+Deno.test("generate: prompts that cannot be continued are refused, and leave nothing", async () => {
+  const backend = createScalarBackend();
+  using model = tinyLlama(backend);
+  const before = backend.memory.liveStorages;
+  const refusals: [string | number[], string][] = [
+    ["", "Cannot generate from an empty prompt: give at least one token"],
+    [[], "Cannot generate from an empty prompt: give at least one token"],
+    [new Array(25).fill(1), "Cannot generate from 25 tokens after 0: the context holds 24; shorten the prompt"],
+    [[1, 17], "Cannot generate: token 17 is outside the vocabulary of 17"],
+    [[-1], "Cannot generate: token -1 is outside the vocabulary of 17"],
+    [[0.5], "Cannot generate: token 0.5 is outside the vocabulary of 17"],
+    ["<1><99>", "Cannot generate: token 99 is outside the vocabulary of 17"],
+  ];
+  for (const [prompt, message] of refusals) await assertRejects(() => idsOf(model, prompt), ShapeError, message);
+  assertEquals(backend.memory.liveStorages, before);
+});
+
+Deno.test("generate: a cache that holds too much to go on is refused", async () => {
+  using model = tinyLlama(createScalarBackend());
+  using cache = model.createCache();
+  await idsOf(model, [1, 2, 3], { cache, maxTokens: 18 });
+  assertEquals(cache.length, 20);
+  const message = "Cannot generate from 5 tokens after 20: the context holds 24; shorten the prompt";
+  await assertRejects(() => idsOf(model, [1, 2, 3, 4, 5], { cache }), ShapeError, message);
+});
+
+Deno.test("generate: NaN weights are an error, and leave nothing but the model", async () => {
+  for (const bad of ["model.norm.weight", "model.layers.1.mlp.up_proj.weight"]) {
+    const backend = createScalarBackend();
+    using model = tinyLlama(backend, bad);
+    const before = backend.memory.liveStorages;
+    await assertRejects(() => idsOf(model, [1, 2]), RangeError, "Cannot sample: logit 0 is NaN");
+    assertEquals(backend.memory.liveStorages, before);
+  }
+});
+
+Deno.test("generate: temperature 0 takes the largest logit of the whole sequence", async () => {
+  using model = tinyLlama(createScalarBackend());
+  for (const prompt of [[3], [1, 5, 9], [16, 0, 2, 2, 7, 11]]) {
+    assertEquals(await idsOf(model, prompt, { temperature: 0 }), await greedyByHand(model, prompt, 10));
+  }
+  assertEquals(await idsOf(model, "<1><5><9>", { temperature: 0 }), await greedyByHand(model, [1, 5, 9], 10));
+});
+
+Deno.test("generate: a seed gives its text again, another seed another", async () => {
+  using model = tinyLlama(createScalarBackend());
+  const once = await idsOf(model, [4, 2], { seed: 7, temperature: 2 });
+  assertEquals(await idsOf(model, [4, 2], { seed: 7, temperature: 2 }), once);
+  assertNotEquals(await idsOf(model, [4, 2], { seed: 8, temperature: 2 }), once);
+});
+
+Deno.test("generate: a prompt in chunks is the prompt as a whole", async () => {
+  using model = tinyLlama(createScalarBackend());
+  const prompt = [1, 5, 9, 16, 0, 2, 2, 7, 11, 3, 8];
+  const whole = await idsOf(model, prompt, { temperature: 0 });
+  for (const chunkTokens of [1, 2, 4, 10, 11]) {
+    assertEquals(await idsOf(model, prompt, { temperature: 0, chunkTokens }), whole);
+  }
+});
+
+Deno.test("generate: it goes on from a cache", async () => {
+  using model = tinyLlama(createScalarBackend());
+  using cache = model.createCache();
+  const first = await idsOf(model, [1, 5, 9], { temperature: 0, maxTokens: 4, cache });
+  assertEquals(cache.length, 6); // the last token drawn was not fed back
+  const rest = await idsOf(model, first.slice(-1), { temperature: 0, maxTokens: 6, cache });
+  assertEquals([...first, ...rest], await greedyByHand(model, [1, 5, 9], 10));
+});
+
+Deno.test("generate: it ends with the context, with an end token, and with maxTokens", async () => {
+  using model = tinyLlama(createScalarBackend());
+  const whole = new Array<number>(24).fill(1);
+  const last = await idsOf(model, whole, { temperature: 0 });
+  assertEquals(last, await greedyByHand(model, whole, 1));
+  const all = await idsOf(model, [1, 5, 9], { temperature: 0 });
+  const end = all.at(-1)!;
+  const ending = idTokenizer(TINY.vocabSize, [end]);
+  assertEquals(await idsOf(model, [1, 5, 9], { temperature: 0 }, ending), all.slice(0, all.indexOf(end)));
+  assertEquals(await idsOf(model, [1, 5, 9], { temperature: 0, ignoreEnd: true }, ending), all);
+  assertEquals(await idsOf(model, [1, 5, 9], { maxTokens: 0 }), []);
+});
+
+Deno.test("generate: an abort and a break leave nothing but the model", async () => {
+  const backend = createScalarBackend();
+  using model = tinyLlama(backend);
+  const before = backend.memory.liveStorages;
+  const early = AbortSignal.abort(new Error("no more"));
+  await assertRejects(() => idsOf(model, [1, 2], { signal: early }), Error, "no more");
+  const controller = new AbortController();
+  let count = 0;
+  const stopped = async (): Promise<void> => {
+    for await (const _ of generate(model, WORDS, [1, 2], { signal: controller.signal })) {
+      if (++count === 3) controller.abort(new Error("enough"));
+    }
+  };
+  await assertRejects(stopped, Error, "enough");
+  assertEquals(count, 3);
+  for await (const _ of generate(model, WORDS, [1, 2])) {
+    assert(backend.memory.liveStorages > before);
+    break;
+  }
+  assertEquals(backend.memory.liveStorages, before);
+});
