@@ -7,8 +7,10 @@ import { type Backend, createBackend, generate, type LlamaForCausalLM, loadModel
 import { idTokenizer } from "../packages/text/tests/id_tokenizer.ts";
 import { assertNear, logitsOf, readGroup, rowsOf, stored, VECTORS } from "./vectors.ts";
 
-const GROUP = await readGroup("llama", ({ name, inputs }) =>
-  /^(un)?tied_/.test(name) && inputs["attention_mask"] === undefined);
+const GROUP = await readGroup(
+  "llama",
+  ({ name, inputs }) => /^(un)?tied_/.test(name) && inputs["attention_mask"] === undefined,
+);
 
 type Check = (group: VectorGroup, golden: GoldenCase, model: LlamaForCausalLM) => Promise<void>;
 
@@ -23,7 +25,9 @@ const CHECKS: Readonly<Record<string, Check>> = {
     const got: number[] = [];
     for (const ids of rowsOf(stored(group, golden, "input_ids"))) {
       using cache = model.createCache();
-      for (const count of schedule) got.push(...await logitsOf(model, ids.slice(cache.length, cache.length + count), cache));
+      for (const count of schedule) {
+        got.push(...await logitsOf(model, ids.slice(cache.length, cache.length + count), cache));
+      }
     }
     assertNear(got, stored(group, golden, "logits").values, golden.tolerance, golden.name);
   },

@@ -6,13 +6,7 @@ import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { locateHere } from "../apps/cli/src/locate_here.ts";
 import { openModel } from "../apps/cli/src/open_model.ts";
 import { DEFAULT_MODEL } from "../apps/cli/src/pinned_models.ts";
-import {
-  createBackend,
-  generate,
-  loadModel,
-  loadTensor,
-  tokenizerFromGguf,
-} from "../packages/heed/mod.ts";
+import { createBackend, generate, loadModel, loadTensor, tokenizerFromGguf } from "../packages/heed/mod.ts";
 import { fromFileUrl } from "../scripts/files.ts";
 import { assertNear, logitsOf, readGroup, rowsOf, stored } from "./vectors.ts";
 
@@ -42,7 +36,10 @@ Deno.test("real model: the header says what the gguf package reads from it", () 
   const { attrs } = casesOf("gguf_metadata", 1)[0]!;
   const { metadata, tensors } = OPENED.file;
   const wanted = Object.entries(Object(attrs.raw("metadata")));
-  assertEquals(wanted.map(([key]) => [key, metadata.get(key)]), wanted.map(([key, value]) => [key, rounded(key, value)]));
+  assertEquals(
+    wanted.map(([key]) => [key, metadata.get(key)]),
+    wanted.map(([key, value]) => [key, rounded(key, value)]),
+  );
   const counts: Record<string, number> = {};
   for (const { dtype } of tensors.values()) counts[dtype.toUpperCase()] = (counts[dtype.toUpperCase()] ?? 0) + 1;
   assertEquals<unknown>(counts, attrs.raw("tensor_types"));
@@ -77,7 +74,11 @@ Deno.test("real model: texts give the reference's ids, and ids their texts", () 
     const text = golden.attrs.text("text")!;
     const ids = [...stored(GROUP, golden, "ids").values];
     assertEquals(TOKENIZER.encode(text), ids, golden.name);
-    assertEquals(TOKENIZER.encode(text, { parseSpecial: false }), [...stored(GROUP, golden, "ids_plain").values], golden.name);
+    assertEquals(
+      TOKENIZER.encode(text, { parseSpecial: false }),
+      [...stored(GROUP, golden, "ids_plain").values],
+      golden.name,
+    );
     assertEquals(TOKENIZER.decode(ids), golden.attrs.text("decoded"), golden.name);
   }
   for (const golden of casesOf("chat_template", 6)) {

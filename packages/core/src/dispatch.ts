@@ -93,6 +93,12 @@ export function commonBackend(op: string, tensors: readonly Tensor[]): Backend {
   return backend;
 }
 
+/** What messages call a kernel: the op where one kernel serves several. */
+function opName(name: KernelName, attrs: unknown): string {
+  const op = typeof attrs === "object" && attrs !== null && "op" in attrs ? attrs.op : undefined;
+  return typeof op === "string" ? op : name;
+}
+
 /** A call with one fresh output of the given shape and dtype. */
 export function call<K extends KernelName>(
   name: K,
@@ -101,7 +107,7 @@ export function call<K extends KernelName>(
   dtype: DType,
   attrs: AttrsOf<K>,
 ): Tensor {
-  const backend = commonBackend(name, inputs);
+  const backend = commonBackend(opName(name, attrs), inputs);
   const out = allocate(backend, shape, dtype);
   callInto(name, inputs, [out], attrs);
   return out;
@@ -141,7 +147,7 @@ export function callInto<K extends KernelName>(
   const kernel = backend.kernels[name] as AnyKernel | undefined; // as above
   if (kernel === undefined) throw new BackendError(`Cannot ${name} on ${backend.name}: it has no such kernel`);
   for (let i = 0; i < inputs.length; i++) {
-    if (inputs[i]!.backend !== backend) commonBackend(name, [...outputs, ...inputs]);
+    if (inputs[i]!.backend !== backend) commonBackend(opName(name, attrs), [...outputs, ...inputs]);
   }
   if (outputs[0]!.numel === 0) return; // nothing to fill; kernels never see zero elements
   if (ELEMENTWISE.has(name)) runElementwise(name, kernel, inputs, outputs[0]!, attrs);

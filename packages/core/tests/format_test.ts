@@ -8,7 +8,7 @@ import { arange, type DType, type FormatOptions, fromBytes, quantizeBlocks, tens
 import type { NestedValues } from "../mod.ts";
 
 const backend = createScalarBackend();
-const { NaN: nan, Infinity: inf } = globalThis;
+const [nan, inf] = [NaN, Infinity];
 
 interface Printed {
   readonly name: string;

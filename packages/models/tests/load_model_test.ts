@@ -103,12 +103,15 @@ Deno.test("loadModel: a config.json that is none of a Llama's, or corrupt, is na
     ["llama", `Cannot load ${name}: its model_type is not named; known is "llama"`],
     [{ ...CONFIG, model_type: "gpt2" }, `Cannot load ${name}: its model_type is "gpt2"; known is "llama"`],
     [{ ...CONFIG, hidden_size: "8" }, `Cannot read ${name}: "hidden_size" should be a number above 0, found "8"`],
-    [{ ...CONFIG, vocab_size: undefined }, `Cannot read ${name}: "vocab_size" should be a number above 0, found nothing`],
+    [
+      { ...CONFIG, vocab_size: undefined },
+      `Cannot read ${name}: "vocab_size" should be a number above 0, found nothing`,
+    ],
     [{ ...CONFIG, vocab_size: null }, `Cannot read ${name}: "vocab_size" should be a number above 0, found nothing`],
     [{ ...CONFIG, num_hidden_layers: -1 }, `"num_hidden_layers" should be a number above 0, found -1`],
     [{ ...CONFIG, num_hidden_layers: 1.5 }, `"num_hidden_layers" should be a whole number, found 1.5`],
     [{ ...CONFIG, rms_norm_eps: NaN }, `"rms_norm_eps" should be a number above 0, found null`],
-    [{ ...CONFIG, num_attention_heads: 3 }, `"head_dim" should be a whole number, found ${8 / 3}`],
+    [{ ...CONFIG, num_attention_heads: 6 }, `"head_dim" should be a whole number, found ${8 / 6}`],
     [{ ...CONFIG, num_key_value_heads: 3 }, `Cannot load ${name}: 4 query heads do not share 3 key heads evenly`],
     [{ ...CONFIG, rope_scaling: { rope_type: "yarn" } }, 'its RoPE is scaled ({"rope_type":"yarn"})'],
     [{ ...CONFIG, num_hidden_layers: 3 }, 'tensor "model.layers.2.self_attn.q_proj.weight" [8, 8] is missing'],
@@ -133,7 +136,14 @@ const METADATA: Readonly<Record<string, GgufValue>> = {
 /** The header of a GGUF file whose tensors are empty promises. */
 function ggufHeader(changes: Readonly<Record<string, GgufValue>>, tensors: readonly string[] = []): TensorFile {
   const source = bytesSource(new Uint8Array(), "tiny.gguf");
-  const entry = (name: string): TensorEntry => ({ name, dtype: "f32", shape: [1], source, offsetBytes: 0, byteLength: 4 });
+  const entry = (name: string): TensorEntry => ({
+    name,
+    dtype: "f32",
+    shape: [1],
+    source,
+    offsetBytes: 0,
+    byteLength: 4,
+  });
   return {
     name: "tiny.gguf",
     format: "gguf",
@@ -146,8 +156,11 @@ function ggufHeader(changes: Readonly<Record<string, GgufValue>>, tensors: reado
 Deno.test("loadModel: a GGUF header that is none of a Llama's, or corrupt, is named", async () => {
   const refusals: [Record<string, GgufValue>, string][] = [
     [{ "general.architecture": "mamba" }, 'Cannot load tiny.gguf: its architecture is "mamba"; known is "llama"'],
-    [{ "llama.block_count": "two" }, 'Cannot read tiny.gguf: "llama.block_count" should be a number above 0, found "two"'],
-    [{ "llama.attention.head_count": 3 }, '"llama.attention.key_length" should be a whole number'],
+    [
+      { "llama.block_count": "two" },
+      'Cannot read tiny.gguf: "llama.block_count" should be a number above 0, found "two"',
+    ],
+    [{ "llama.attention.head_count": 6 }, '"llama.attention.key_length" should be a whole number'],
     [{ "llama.attention.head_count_kv": 3 }, "Cannot load tiny.gguf: 4 query heads do not share 3 key heads evenly"],
     [{ "llama.rope.scaling.type": "linear" }, 'Cannot load tiny.gguf: its RoPE is scaled ("linear")'],
     [{}, 'Cannot load tiny.gguf: tensor "token_embd.weight" [11, 8] is missing'],
@@ -157,7 +170,7 @@ Deno.test("loadModel: a GGUF header that is none of a Llama's, or corrupt, is na
   }
   const scaled = ggufHeader({}, ["rope_freqs.weight"]);
   await assertRefused(scaled, undefined, 'Cannot load tiny.gguf: its RoPE is scaled ("rope_freqs")');
-  const misshapen = ggufHeader({ }, ["token_embd.weight"]);
+  const misshapen = ggufHeader({}, ["token_embd.weight"]);
   const vocab = 'tensor "token_embd.weight" should be [1, 8], found [1]';
   assertEquals((await assertRefused(misshapen, undefined, vocab)).tensor, "token_embd.weight");
 });
@@ -196,7 +209,10 @@ Deno.test("loadModel: no room, and a file that breaks off, leave nothing", async
   const backend = createScalarBackend();
   const entries = new Map(file.tensors);
   const last = entries.get(DOWN)!;
-  const short: TensorEntry = { ...last, source: { ...last.source, read: () => Promise.reject(new FormatError("it broke off")) } };
+  const short: TensorEntry = {
+    ...last,
+    source: { ...last.source, read: () => Promise.reject(new FormatError("it broke off")) },
+  };
   entries.set(DOWN, short);
   const broken = { ...file, tensors: entries };
   await assertRejects(() => loadModel({ file: broken, config: CONFIG }, { backend }), FormatError, "it broke off");
