@@ -104,7 +104,11 @@ function objection({ file, specifier, target }: Import): string | undefined {
   const [targetArea, targetOwner = ""] = target?.split("/") ?? [];
   if (targetArea === area && targetOwner === owner) return undefined;
   if (targetArea !== "packages") return `${area}/${owner} may not import from ${targetArea ?? "outside"}`;
-  const allowed = area === "apps" ? [...APP_ARROWS, ...(isTest ? TEST_ARROWS : [])] : isTest ? TEST_ARROWS : ARROWS[owner];
+  const allowed = area === "apps"
+    ? [...APP_ARROWS, ...(isTest ? TEST_ARROWS : [])]
+    : isTest
+    ? TEST_ARROWS
+    : ARROWS[owner];
   if (allowed === undefined) return `packages/${owner} is in no layer: add it to ARROWS`;
   if (owner === "heed" && isTest) return undefined;
   return allowed.includes(targetOwner)

@@ -51,6 +51,14 @@ export function llamaConfigFromGguf(file: TensorFile): LlamaConfig {
   }
   const heads = count(name, get, "llama.attention.head_count");
   const hiddenSize = count(name, get, "llama.embedding_length");
+  const headDim = count(name, get, "llama.attention.key_length", hiddenSize / heads);
+  const rotated = count(name, get, "llama.rope.dimension_count", headDim);
+  if (rotated !== headDim) {
+    throw new FormatError(
+      `Cannot load ${name}: RoPE turns ${rotated} of ${headDim} elements of a head, which this version does not do`,
+      { file: name },
+    );
+  }
   return {
     vocabSize: file.tensors.get("token_embd.weight")?.shape[0] ?? count(name, get, "llama.vocab_size"),
     hiddenSize,
@@ -58,7 +66,7 @@ export function llamaConfigFromGguf(file: TensorFile): LlamaConfig {
     numHiddenLayers: count(name, get, "llama.block_count"),
     numAttentionHeads: heads,
     numKeyValueHeads: keyValueHeads(name, get, "llama.attention.head_count_kv", heads),
-    headDim: count(name, get, "llama.attention.key_length", hiddenSize / heads),
+    headDim,
     maxPositionEmbeddings: count(name, get, "llama.context_length"),
     rmsNormEps: numberOf(name, get, "llama.attention.layer_norm_rms_epsilon"),
     ropeTheta: numberOf(name, get, "llama.rope.freq_base", 10000),
@@ -90,6 +98,13 @@ export function llamaConfigFromJson(json: unknown, name = "config.json"): LlamaC
   if (scaling !== undefined) {
     throw new FormatError(
       `Cannot load ${name}: its RoPE is scaled (${JSON.stringify(scaling)}), which this version does not do`,
+      { file: name },
+    );
+  }
+  const activation = get("hidden_act") ?? "silu";
+  if (activation !== "silu" && activation !== "swish") {
+    throw new FormatError(
+      `Cannot load ${name}: its hidden_act is ${JSON.stringify(activation)}; a Llama of this version has "silu"`,
       { file: name },
     );
   }

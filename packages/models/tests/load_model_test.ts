@@ -114,6 +114,7 @@ Deno.test("loadModel: a config.json that is none of a Llama's, or corrupt, is na
     [{ ...CONFIG, num_attention_heads: 6 }, `"head_dim" should be a whole number, found ${8 / 6}`],
     [{ ...CONFIG, num_key_value_heads: 3 }, `Cannot load ${name}: 4 query heads do not share 3 key heads evenly`],
     [{ ...CONFIG, rope_scaling: { rope_type: "yarn" } }, 'its RoPE is scaled ({"rope_type":"yarn"})'],
+    [{ ...CONFIG, hidden_act: "gelu" }, `Cannot load ${name}: its hidden_act is "gelu"`],
     [{ ...CONFIG, num_hidden_layers: 3 }, 'tensor "model.layers.2.self_attn.q_proj.weight" [8, 8] is missing'],
   ];
   for (const [config, message] of refusals) {
@@ -162,6 +163,7 @@ Deno.test("loadModel: a GGUF header that is none of a Llama's, or corrupt, is na
     ],
     [{ "llama.attention.head_count": 6 }, '"llama.attention.key_length" should be a whole number'],
     [{ "llama.attention.head_count_kv": 3 }, "Cannot load tiny.gguf: 4 query heads do not share 3 key heads evenly"],
+    [{ "llama.rope.dimension_count": 1 }, "Cannot load tiny.gguf: RoPE turns 1 of 2 elements of a head"],
     [{ "llama.rope.scaling.type": "linear" }, 'Cannot load tiny.gguf: its RoPE is scaled ("linear")'],
     [{}, 'Cannot load tiny.gguf: tensor "token_embd.weight" [11, 8] is missing'],
   ];

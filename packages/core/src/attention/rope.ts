@@ -13,6 +13,7 @@ import { DTypeError, ShapeError, showShape } from "../errors.ts";
 import { isGradEnabled } from "../grad/no_grad.ts";
 import { tidy } from "../memory.ts";
 import { cat, stack } from "../ops/rearrange.ts";
+import { sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** How `applyRope` pairs elements. */
@@ -34,10 +35,10 @@ export interface RopeOptions {
 export function applyRope(x: Tensor, cos: Tensor, sin: Tensor, options: RopeOptions = {}): Tensor {
   const interleaved = options.interleaved ?? false;
   const half = cos.shape.at(-1) ?? 0;
-  if (
-    x.rank !== 4 || cos.rank < 2 || cos.rank > 3 || showShape(cos.shape) !== showShape(sin.shape) ||
-    2 * half > x.shape[3]!
-  ) {
+  const table = [x.shape[0] ?? 0, x.shape[2] ?? 0, half];
+  const lead = 3 - cos.rank;
+  const broadcasts = lead >= 0 && lead <= 1 && cos.shape.every((size, i) => size === 1 || size === table[lead + i]);
+  if (x.rank !== 4 || !broadcasts || !sameShape(cos.shape, sin.shape) || 2 * half > x.shape[3]!) {
     throw new ShapeError(
       `Cannot applyRope ${showShape(x.shape)} with cos ${showShape(cos.shape)} and sin ${showShape(sin.shape)}: ` +
         `x is [B, H, T, D], and both tables are [T, R/2] or [B, T, R/2] with R <= D`,
@@ -47,7 +48,6 @@ export function applyRope(x: Tensor, cos: Tensor, sin: Tensor, options: RopeOpti
     throw new DTypeError(`Cannot applyRope ${x.dtype} ${showShape(x.shape)}: it takes floats; use to("f32")`);
   }
   return tidy(() => {
-    const table = [x.shape[0]!, x.shape[2]!, half];
     const [c, s] = [cos.expand(table), sin.expand(table)];
     const needsGrad = isGradEnabled() && x.requiresGrad;
     const fused = needsGrad ? undefined : callFused("rope", [x.detach(), c, s], x.shape, x.dtype, { interleaved });

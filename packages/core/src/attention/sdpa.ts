@@ -71,10 +71,21 @@ function check(query: Tensor, key: Tensor, value: Tensor): void {
   }
 }
 
+function checkMask(mask: Tensor, scores: Tensor): void {
+  const lead = scores.rank - mask.rank;
+  if (lead >= 0 && mask.shape.every((size, i) => size === 1 || size === scores.shape[lead + i])) return;
+  throw new ShapeError(
+    `Cannot attend with a mask ${showShape(mask.shape)}: it does not broadcast to the scores [B, H, T, S], ${
+      showShape(scores.shape)
+    }`,
+  );
+}
+
 /** Softmax over the keys a row may see; a row that sees none is zero. */
 function maskedSoftmax(scores: Tensor, { mask, causal }: AttentionOptions): Tensor {
   let masked = scores;
   if (mask !== undefined) {
+    checkMask(mask, scores);
     if (mask.dtype === "bool") masked = where(mask.expand(scores.shape), masked, -Infinity);
     else if (isFloat(mask.dtype)) masked = masked.add(mask.expand(scores.shape));
     else throw new DTypeError(`Cannot attend with a mask ${mask.dtype} ${showShape(mask.shape)}: it is bool or float`);

@@ -24,7 +24,8 @@ export interface BackwardOptions {
  * Adds the gradients of `output` to the `grad` of every parameter it was made from.
  *
  * @throws {ShapeError} when it is no scalar and no gradient is given, or the gradient's shape differs
- * @throws {BackendError} when nothing requires a gradient, or something saved is gone or was written to
+ * @throws {ShapeError} when nothing requires a gradient
+ * @throws {BackendError} when something saved is gone or was written to
  */
 export function backward(output: Tensor, options: BackwardOptions = {}): void {
   noGrad(() =>
