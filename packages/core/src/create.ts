@@ -82,6 +82,13 @@ function flatten(values: NestedValues | NestedNumbers, into: number[]): number[]
     into.push(Number(values));
     return [];
   }
+  if (!Array.isArray(values)) {
+    throw new DTypeError(
+      `Cannot make a tensor of a ${
+        values === null ? "null" : typeof values
+      }: it takes numbers, booleans and arrays of them`,
+    );
+  }
   let inner: number[] | undefined;
   for (const row of values) {
     const shape = flatten(row, into);

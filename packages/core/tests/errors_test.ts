@@ -314,6 +314,30 @@ const REFUSALS: readonly Refusal[] = [
     "Cannot attend with a mask i32 [3, 3]: it is bool or float",
   ],
   [
+    () => scaledDotProductAttention(t(1, 2, 3, 4), t(1, 2, 3, 4), t(1, 2, 3, 4), { mask: t(3, 2) }),
+    ShapeError,
+    "Cannot attend with a mask [3, 2]: it does not broadcast to the scores [B, H, T, S], [1, 2, 3, 3]",
+  ],
+  [
+    // What plain JavaScript can pass, and the compiler would refuse.
+    () =>
+      scaledDotProductAttention(t(1, 2, 3, 4), t(1, 2, 3, 4), t(1, 2, 3, 4), {
+        causal: "lower_right" as "lower-right",
+      }),
+    ShapeError,
+    'Cannot attend with causal "lower_right": it is "upper-left" (s <= t) or "lower-right" (s <= t + S - T)',
+  ],
+  [
+    () => tensor([null as unknown as number], { backend }),
+    DTypeError,
+    "Cannot make a tensor of a null: it takes numbers, booleans and arrays of them",
+  ],
+  [
+    () => crossEntropy(t(2, 3), i(2), { labelSmoothing: 5 }),
+    ShapeError,
+    "Cannot crossEntropy with labelSmoothing 5: it lies between 0 and 1",
+  ],
+  [
     () => applyRope(t(2, 3, 4), t(3, 2), t(3, 2)),
     ShapeError,
     "Cannot applyRope [2, 3, 4] with cos [3, 2] and sin [3, 2]: x is [B, H, T, D], and both tables are [T, R/2] or [B, T, R/2] with R <= D",

@@ -238,3 +238,16 @@ Deno.test("gradcheck names the element whose gradient is wrong", async () => {
     "The gradient of input 0 [2] at element 0 is ",
   );
 });
+
+Deno.test("gradients at zeros: products divide by nothing, norms have none", async () => {
+  const backend = createScalarBackend();
+  using x = tensor([[2, 0, 3, 0, 4], [1, 2, 0, 3, 5]], { backend, dtype: "f64" });
+  await gradcheck((a) => a.cumprod(1), [x]);
+  await gradcheck((a) => a.cumprod(0), [x]);
+  for (const p of [2, 3]) {
+    using zero = tensor([0, 0], { backend, dtype: "f64" }).requiresGrad_();
+    using norm = zero.vectorNorm({ p });
+    norm.backward();
+    assertEquals(Array.from(await zero.grad!.data()), [0, 0]);
+  }
+});

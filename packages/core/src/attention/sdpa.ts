@@ -43,6 +43,7 @@ export function scaledDotProductAttention(
   options: AttentionOptions = {},
 ): Tensor {
   check(query, key, value);
+  checkCausal(options.causal);
   const [batch, heads, length, size] = query.shape as [number, number, number, number]; // rank 4, checked
   const [keyHeads, keys] = [key.shape[1]!, key.shape[2]!];
   const rows = (heads / keyHeads) * length;
@@ -69,6 +70,15 @@ function check(query: Tensor, key: Tensor, value: Tensor): void {
   if (keyHeads === 0 || heads! % keyHeads! !== 0) {
     throw refuse(`${heads} query heads do not share ${keyHeads} key heads evenly`);
   }
+}
+
+function checkCausal(causal: CausalAlignment | undefined): void {
+  if (causal === undefined || causal === "upper-left" || causal === "lower-right") return;
+  throw new ShapeError(
+    `Cannot attend with causal ${
+      JSON.stringify(causal)
+    }: it is "upper-left" (s <= t) or "lower-right" (s <= t + S - T)`,
+  );
 }
 
 function checkMask(mask: Tensor, scores: Tensor): void {

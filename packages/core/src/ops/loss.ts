@@ -41,6 +41,9 @@ export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntro
       `Cannot crossEntropy with a target of ${target.dtype} ${showShape(target.shape)}: classes are i32`,
     );
   }
+  if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
+    throw new ShapeError(`Cannot crossEntropy with labelSmoothing ${labelSmoothing}: it lies between 0 and 1`);
+  }
   return tidy(() => {
     const counts = target.ne(ignoreIndex);
     const classes = target.maskedFill(counts.logicalNot(), 0).unsqueeze(1);

@@ -8,6 +8,7 @@ import { noGrad } from "../grad/no_grad.ts";
 import { gather } from "./primitives/gather.ts";
 import { amax, argmax, argmin, type ReduceOptions, sum } from "./primitives/reduce.ts";
 import type { SortResult } from "./primitives/sort.ts";
+import { where } from "./primitives/where.ts";
 
 function count(op: string, x: Tensor, options: ReduceOptions): number {
   return normalizeDims(op, options.dim, x.shape).reduce((n, d) => n * x.shape[d]!, 1);
@@ -59,6 +60,12 @@ export function logsumexp(x: Tensor, options: ReduceOptions = {}): Tensor {
   });
 }
 
+/** A root that is 0 at 0 with a gradient of 0 there, where the root itself has none. */
+function root(sum: Tensor, take: (sum: Tensor) => Tensor): Tensor {
+  const zero = sum.eq(0);
+  return where(zero, 0, take(sum.maskedFill(zero, 1)));
+}
+
 /** Settings of `vectorNorm`. */
 export interface VectorNormOptions extends ReduceOptions {
   /** The order: 2 when left out; `Infinity`, `-Infinity` and 0 mean what they do in PyTorch. */
@@ -74,8 +81,8 @@ export function vectorNorm(x: Tensor, options: VectorNormOptions = {}): Tensor {
     if (p === -Infinity) return x.abs().amin(over);
     if (p === 0) return x.ne(0).to(x.dtype).sum(over);
     if (p === 1) return x.abs().sum(over);
-    if (p === 2) return x.square().sum(over).sqrt();
-    return x.abs().pow(p).sum(over).pow(1 / p);
+    if (p === 2) return root(x.square().sum(over), (sum) => sum.sqrt());
+    return root(x.abs().pow(p).sum(over), (sum) => sum.pow(1 / p));
   });
 }
 

@@ -7,7 +7,8 @@ import { normalizeDim } from "../../shape.ts";
 import type { Tensor } from "../../tensor.ts";
 import { fit } from "./binary.ts";
 import { alias } from "./copy.ts";
-import { flip } from "../rearrange.ts";
+import { filled } from "./fill.ts";
+import { cat, flip } from "../rearrange.ts";
 
 function scan(op: "sum" | "prod", x: Tensor, dim: number): Tensor {
   if (dtypeInfo(x.dtype).kind === "block") {
@@ -23,10 +24,21 @@ export function cumsum(x: Tensor, dim: number): Tensor {
   return record("cumsum", scan("sum", x, dim), [x], [(grad) => suffixSum(grad, dim)]);
 }
 
-/** Products of all elements up to and including each one; the gradient wants elements that are not 0. */
+/** Products of all elements up to and including each one; the gradient is right with zeros too. */
 export function cumprod(x: Tensor, dim: number): Tensor {
-  const out = scan("prod", x, dim);
-  return record("cumprod", out, [x], [(grad, [input, y]) => suffixSum(grad.mul(y!), dim).div(input!)], [x, out]);
+  return record("cumprod", scan("prod", x, dim), [x], [(grad, [input]) => cumprodGradient(grad, input!, dim)], [x]);
+}
+
+/** `(prod_{j<k} x_j) * r_k` with `r_k = grad_k + x_{k+1} r_{k+1}`: no division, so zeros do no harm. */
+function cumprodGradient(grad: Tensor, x: Tensor, dim: number): Tensor {
+  const size = x.rank === 0 ? 1 : x.shape.at(dim)!;
+  if (size <= 1) return alias(grad);
+  const at = (t: Tensor, k: number) => t.narrow(dim, k, 1);
+  const tails = [at(grad, size - 1)];
+  for (let k = size - 2; k >= 0; k--) tails.push(at(grad, k).add(at(x, k + 1).mul(tails.at(-1)!)));
+  const one = filled(x.backend, at(x, 0).shape, x.dtype, 1);
+  const before = cumprod(cat([one, x.narrow(dim, 0, size - 1)], dim), dim);
+  return cat(tails.reverse(), dim).mul(before);
 }
 
 function suffixSum(x: Tensor, dim: number): Tensor {
