@@ -6,9 +6,8 @@ import { ShapeError, showShape } from "../errors.ts";
 import { tidy } from "../memory.ts";
 import { sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { onesLike } from "../create.ts";
-import { add } from "../ops/mod.ts";
-import { sumTo } from "../ops/mod.ts";
+import { onesLike, zerosLike } from "../create.ts";
+import { add, sumTo } from "../ops/mod.ts";
 import type { GradNode } from "./node.ts";
 import { noGrad } from "./no_grad.ts";
 
@@ -52,7 +51,7 @@ export function gradients(loss: Tensor, params: readonly Tensor[], options: Back
       const found = walk(loss, options, wanted);
       return params.map((p) => {
         const grad = p.gradNode === undefined ? undefined : found.get(p.gradNode);
-        return grad === undefined ? onesLike(p).mul(0) : grad.detach();
+        return grad === undefined ? zerosLike(p) : grad.detach();
       });
     })
   );
