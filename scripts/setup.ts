@@ -1,19 +1,22 @@
 /**
- * What the tests need besides Deno: Chromium for the browser, and on Linux a Vulkan driver for WebGPU (a software one
- * where there is no other). As root on Debian it installs what is missing; elsewhere it says what to install, and fails.
+ * What the tests need besides Deno: Chromium for the browser, on Linux a Vulkan driver for WebGPU (a software one where there
+ * is no other), and Python with pip, whose package safetensors reads what Heed writes. As root on Debian it installs what is
+ * missing; elsewhere it says what to install, and fails. Python packages go to the repository's .cache.
  */
 import { findChromium } from "./chromium.ts";
 import { walk } from "./files.ts";
+import { hasCheckPackages, installCheckPackages, runPython } from "./python.ts";
 
 /** Where Linux systems list their Vulkan drivers. */
 const VULKAN_DRIVERS = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
 
-function missingPackages(): string[] {
+async function missingPackages(): Promise<string[]> {
   const missing: string[] = [];
   if (findChromium() === undefined) missing.push("chromium");
   if (Deno.build.os === "linux" && !VULKAN_DRIVERS.some((folder) => [...walk(folder)].length > 0)) {
     missing.push("mesa-vulkan-drivers", "libvulkan1");
   }
+  if (!(await runPython(["-m", "pip", "--version"])).success) missing.push("python3", "python3-pip");
   return missing;
 }
 
@@ -30,15 +33,21 @@ async function aptGet(...args: string[]): Promise<void> {
 }
 
 if (import.meta.main) {
-  const missing = missingPackages();
+  const missing = await missingPackages();
   if (missing.length > 0 && mayInstall()) {
     await aptGet("update");
     await aptGet("install", "-y", "--no-install-recommends", ...missing);
   }
-  const still = missingPackages();
+  const still = await missingPackages();
+  if (!still.includes("python3-pip") && !(await hasCheckPackages())) {
+    await installCheckPackages();
+    missing.push("the Python packages safetensors and numpy");
+  }
   if (still.length > 0) {
     console.error(`The tests need ${still.join(" and ")}. On Debian: sudo apt-get install ${still.join(" ")}`);
-    console.error("Elsewhere: any Chromium, with its path in the environment variable CHROMIUM, and a Vulkan driver.");
+    console.error(
+      "Elsewhere: any Chromium, with its path in the environment variable CHROMIUM, a Vulkan driver, Python with pip.",
+    );
     Deno.exit(1);
   }
   console.log(missing.length > 0 ? `installed ${missing.join(", ")}` : "everything is there");

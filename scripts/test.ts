@@ -26,10 +26,10 @@ const STAGES: readonly Stage[] = [
   { title: "types", quick: true, args: ["task", "check"] },
   { title: "layers", quick: true, args: ["run", "-A", "scripts/check_layers.ts"] },
   { title: "docs", quick: true, args: ["task", "docs"] },
-  { title: "tests", quick: true, args: ["test", "-A", "--doc", "--parallel", "packages", "apps", "scripts"] },
+  { title: "tests", quick: true, args: ["test", "-A", "--doc", "--parallel", "packages", "apps", "scripts", "docs"] },
+  { title: "setup", quick: false, args: ["run", "-A", "scripts/setup.ts"] },
   { title: "tests of the whole", quick: false, args: ["test", "-A", "tests"] },
   { title: "conformance, scalar", quick: false, args: ["run", "-A", "scripts/conformance.ts", "--backend", "scalar"] },
-  { title: "setup", quick: false, args: ["run", "-A", "scripts/setup.ts"] },
   { title: "browser", quick: false, args: ["run", "-A", "scripts/test_browser.ts"] },
 ];
 

@@ -7,6 +7,7 @@
  */
 import { parseArgs } from "node:util";
 import { createBackend } from "../../packages/heed/mod.ts";
+import { attentionCases, decodeGrowth } from "./attention.ts";
 import { type Figure, measure } from "./measure.ts";
 import { benchModel } from "./model.ts";
 import { opCases } from "./ops.ts";
@@ -32,7 +33,9 @@ if (import.meta.main) {
   });
   const backend = await createBackend(values.backend);
   const wanted = (name: string): boolean => name.includes(values.filter ?? "");
-  const figures = await measure(opCases(backend).filter(({ name }) => wanted(name)));
+  const cases = [...opCases(backend), ...attentionCases(backend)];
+  const figures = await measure(cases.filter(({ name }) => wanted(name)));
+  if (wanted("a token")) figures.push(...await decodeGrowth(backend));
   if (values.model !== undefined) {
     figures.push(...(await benchModel(values.model, backend)).filter(({ name }) => wanted(name)));
   }

@@ -2,6 +2,7 @@
  * The `heed` command: text to stdout, everything else to stderr. Exit codes: 0 done, 1 it could not be done, 2 the
  * command line is wrong, 130 interrupted.
  */
+import { convert } from "./src/convert.ts";
 import { Interrupted, UsageError } from "./src/errors.ts";
 import { generate } from "./src/generate.ts";
 import { inspect } from "./src/inspect.ts";
@@ -10,6 +11,7 @@ const HELP = `heed COMMAND
 
   generate PROMPT  write text with a model
   inspect MODEL    show what a model is made of
+  convert IN OUT   make a model with fewer key/value heads
 
   heed COMMAND --help  shows a command's options
   -h, --help           show this
@@ -21,6 +23,7 @@ Models that are fetched lie in HEED_CACHE, or in heed/ in this system's folder f
 const COMMANDS: ReadonlyMap<string, (args: readonly string[]) => Promise<void>> = new Map([
   ["generate", generate],
   ["inspect", inspect],
+  ["convert", convert],
 ]);
 
 async function run([name, ...args]: readonly string[]): Promise<void> {
@@ -29,7 +32,7 @@ async function run([name, ...args]: readonly string[]): Promise<void> {
   const command = COMMANDS.get(name);
   if (command !== undefined) return await command(args);
   const kind = name.startsWith("-") ? "option" : "command";
-  throw new UsageError(`Unknown ${kind} "${name}"; the commands are ${[...COMMANDS.keys()].join(" and ")}`);
+  throw new UsageError(`Unknown ${kind} "${name}"; the commands are ${[...COMMANDS.keys()].join(", ")}`);
 }
 
 /** The version stands in one place, the file that publishing reads too. */

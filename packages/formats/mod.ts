@@ -17,6 +17,6 @@ export {
 } from "./src/tensor_file.ts";
 export { openSafetensors } from "./src/safetensors.ts";
 export { type OpenFile, openShardedSafetensors } from "./src/safetensors_sharded.ts";
-export { type TensorData, writeSafetensors } from "./src/safetensors_writer.ts";
+export { safetensorsByteLength, type TensorData, writeSafetensors } from "./src/safetensors_writer.ts";
 export { openGguf } from "./src/gguf.ts";
 export { type LoadManyOptions, type LoadOptions, type LoadProgress, loadTensor, loadTensors } from "./src/load.ts";

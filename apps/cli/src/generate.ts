@@ -11,8 +11,8 @@ import {
   loadModel,
 } from "../../../packages/heed/mod.ts";
 import { checkWeights } from "./check_weights.ts";
-import { Interrupted } from "./errors.ts";
 import { GENERATE_HELP, type GenerateRequest, parseGenerate } from "./generate_options.ts";
+import { Interrupt } from "./interrupt.ts";
 import { locateHere } from "./locate_here.ts";
 import { type OpenedModel, openModel } from "./open_model.ts";
 import { ProgressBar } from "./progress.ts";
@@ -89,25 +89,4 @@ function sizeOf({ config }: LlamaForCausalLM, { byteLength, length }: KvCache): 
 
 function writeAllSync(bytes: Uint8Array): void {
   for (let rest = bytes; rest.length > 0;) rest = rest.subarray(Deno.stdout.writeSync(rest));
-}
-
-/** Turns the first interrupt into a signal; the system's own way is back after it, or at the end of the block. */
-class Interrupt implements Disposable {
-  readonly #controller = new AbortController();
-  readonly #stop = (): void => {
-    this[Symbol.dispose]();
-    this.#controller.abort(new Interrupted());
-  };
-
-  constructor() {
-    Deno.addSignalListener("SIGINT", this.#stop);
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  [Symbol.dispose](): void {
-    Deno.removeSignalListener("SIGINT", this.#stop);
-  }
 }

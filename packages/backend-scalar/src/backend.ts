@@ -9,6 +9,7 @@ import { byteLengthOf, type DType } from "../../core/src/dtype.ts";
 import { BackendError, internalError } from "../../core/src/errors.ts";
 import { MemoryAccount } from "../../core/src/memory.ts";
 import { ScalarBuffer } from "./buffer.ts";
+import { attention } from "./kernels/attention.ts";
 import { binary } from "./kernels/binary.ts";
 import { copy } from "./kernels/copy.ts";
 import { fill } from "./kernels/fill.ts";
@@ -59,7 +60,7 @@ export class ScalarBackend implements Backend<ScalarBuffer> {
   /** Every primitive, and the fused kernels that save passes over memory. */
   readonly kernels: Kernels<ScalarBuffer> = {
     ...{ fill, copy, unary, binary, where, reduce, scan, matmul, gather, scatter, sort, random },
-    ...{ softmax, rmsNorm, rope, siluMul },
+    ...{ softmax, rmsNorm, rope, siluMul, attention },
   };
   readonly #pool = new Pool();
   #disposed = false;

@@ -196,20 +196,6 @@ Deno.test("golden: an unknown op fails in a covered group and is skipped in anot
   assertEquals((await only("magic", CASE, tensors)).status, "passed");
 });
 
-Deno.test("golden: awaited ops are left out unless they are asked for", async () => {
-  const golden = { ...CASE, op: "LlamaDecoderLayer" };
-  const reader = memoryReader({ autograd: { cases: [golden], tensors: { x: X, y: NEGATED } } });
-  const names: string[] = [];
-  const onResult = (result: CaseResult): number => names.push(result.name);
-  await runGolden({ backend: createScalarBackend(), reader, onResult });
-  assertEquals(names.includes("autograd/it"), false);
-  const byGroup = await runGolden({ backend: createScalarBackend(), reader, groups: ["autograd"] });
-  assertEquals(byGroup, { passed: 0, failed: 0, skipped: 1 });
-  const listing = { ...reader, list: () => Promise.resolve(["autograd.json", "autograd.safetensors"]) };
-  const byFilter = await runGolden({ backend: createScalarBackend(), reader: listing, filter: "autograd/it" });
-  assertEquals(byFilter, { passed: 0, failed: 0, skipped: 1 });
-});
-
 Deno.test("golden: the filter chooses by group and case", async () => {
   const cases = [CASE, { ...CASE, name: "other" }];
   const tensors = { x: X, y: NEGATED };

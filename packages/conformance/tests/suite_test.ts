@@ -32,6 +32,7 @@ const FILTERS: Readonly<Record<KernelName, string>> = {
   rmsNorm: "norm/f32",
   rope: "rope/f32",
   siluMul: "siluMul/f32",
+  attention: "attention/",
 };
 
 Deno.test("suite: the scalar backend passes, and skips nothing", async () => {

@@ -115,7 +115,7 @@ export type Seed = readonly [number, number];
 export interface PrimitiveKernels<B> {
   /** `out[i] = value + i * step`, i counting elements in row-major order. */
   fill: Kernel<B, readonly [], { readonly value: number; readonly step: number }>;
-  /** Any view to any view of the same shape; casts (floats to ints truncate) and dequantises. */
+  /** Any view to any view of the same shape; casts (floats to ints truncate), dequantises, and quantises to q8_0. */
   copy: Kernel<B, readonly [source: Operand<B>], NoAttrs>;
   /** `out = op(x)`. */
   unary: Kernel<B, readonly [x: Operand<B>], { readonly op: UnaryOp }>;
@@ -160,6 +160,73 @@ export interface FusedKernels<B> {
   >;
   /** `silu(gate) * up`. */
   siluMul: Kernel<B, readonly [gate: Operand<B>, up: Operand<B>], NoAttrs>;
+  /**
+   * Attention with an online softmax: no `[T, S]` matrix. Inputs are `query [B, Hkv, G, T, D]`, `key [B, Hkv, S, D]`,
+   * `value [B, Hkv, S, Dv]`, then what `extras` lists, in that order. Outputs are `[B, Hkv, G, T, Dv]` in query's dtype,
+   * and, where a second one is given, logSumExp `[B, Hkv, G, T]` (f32, f64 for f64). Key and value may be of any float
+   * dtype or q8_0. {@linkcode AttentionAttrs} says what each setting means.
+   */
+  attention: Kernel<B, readonly Operand<B>[], AttentionAttrs>;
+}
+
+/**
+ * Operands of attention after query, key and value; each is there or not, always in this order.
+ *
+ * - `mask` bool (true: may attend) or float (added), broadcast to `[B, Hkv, G, T, S]`
+ * - `alibiSlopes` `[Hkv, G]`: adds `slope * (position(s) - p(t))`
+ * - `sinks` `[Hkv, G]`: one more logit a row, which takes probability and has no value
+ * - `keyLengths` i32 `[B]`: keys from there on do not exist
+ * - `keyPositions` i32 `[S]`: `position(s)`, which is `s` without it
+ * - `pageTable` i32 `[B, N]`: key and value are pools `[P, Hkv, pageTokens, D]`, key s of row b is in slot `s % pageTokens`
+ *   of page `pageTable[b, s / pageTokens]`
+ * - `blockKinds` i32, broadcast to `[B, Hkv, G, ceil(T / n), ceil(S / n)]`: 0 hides a block of n x n scores, 1 shows it,
+ *   k > 1 shows what block k of `blockTable` has true
+ * - `blockTable` bool `[K, n, n]`
+ */
+export type AttentionExtra =
+  | "mask"
+  | "alibiSlopes"
+  | "sinks"
+  | "keyLengths"
+  | "keyPositions"
+  | "pageTable"
+  | "blockKinds"
+  | "blockTable";
+
+/**
+ * Settings of the `attention` kernel. The query at row t has position `p(t) = t + offset`, or `t + keyLengths[b] - T`
+ * with `offset: "keyLengths"`. It may attend to key s when all of these hold:
+ *
+ * - `s < keyLengths[b]`
+ * - `position(s) <= p(t) + right`
+ * - `position(s) >= p(t) - left`, or `position(s) < sinkTokens`
+ * - the mask and the block mask show it
+ *
+ * Scores are `q · k * scale`, then `softcap * tanh(x / softcap)`, then ALiBi and the float mask are added. A row that may
+ * attend to nothing is zeros, with logSumExp -Infinity (or its sink).
+ */
+export interface AttentionAttrs {
+  /** Which operands follow query, key and value. */
+  readonly extras: readonly AttentionExtra[];
+  /** S, which a pool's shape does not tell. */
+  readonly keyCount: number;
+  /** Factor of the products. */
+  readonly scale: number;
+  /** Bound of the scores; 0 for none. */
+  readonly softcap: number;
+  /** Position of the first query. */
+  readonly offset: number | "keyLengths";
+  /** Positions seen before the query's; Infinity for all. */
+  readonly left: number;
+  /** Positions seen after the query's; Infinity for all, 0 for causal attention. */
+  readonly right: number;
+  /** Positions from the start that `left` does not hide. */
+  readonly sinkTokens: number;
+  /**
+   * Weights dropped and the rest scaled by `1 / (1 - p)`: weight i, counted in row-major order over `[B, Hkv, G, T, S]`,
+   * goes where draw i of `random` is below p (the counter's words are i mod 2^32 and i / 2^32).
+   */
+  readonly dropout: { readonly p: number; readonly seed: Seed } | undefined;
 }
 
 /** A backend's table of kernels. */

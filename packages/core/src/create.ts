@@ -207,7 +207,7 @@ function make(op: string, shape: Shape, options: CreateOptions, value: number, s
   return filled(resolveBackend(options.backend), shape, options.dtype ?? "f32", value, step);
 }
 
-/** All 0. @throws {ShapeError} */
+/** All 0; q8_0 too, to be written into by `copy_`. @throws {ShapeError} {DTypeError} for other block dtypes */
 export function zeros(shape: Shape, options: CreateOptions = {}): Tensor {
   return make("make zeros", shape, options, 0);
 }

@@ -124,11 +124,19 @@ export function callFused<K extends KernelName>(
   dtype: DType,
   attrs: AttrsOf<K>,
 ): Tensor | undefined {
+  return numelOf(shape) > 0 && takesFused(name, inputs, attrs) ? call(name, inputs, shape, dtype, attrs) : undefined;
+}
+
+/**
+ * Whether the backend has a fused kernel that takes this call: all operands have elements, dtypes and settings suit it.
+ *
+ * @throws {BackendError} when operands do not share a backend
+ */
+export function takesFused<K extends KernelName>(name: K, inputs: readonly Tensor[], attrs: AttrsOf<K>): boolean {
   const backend = commonBackend(name, inputs);
   const kernel = backend.kernels[name] as AnyKernel | undefined; // the table's types are per name; here any name
-  if (kernel === undefined || numelOf(shape) === 0) return undefined;
-  if (kernel.supports?.(inputs.map((t) => operandOf(t, t.layout)), attrs) === false) return undefined;
-  return call(name, inputs, shape, dtype, attrs);
+  if (kernel === undefined || inputs.some((t) => t.numel === 0)) return false;
+  return kernel.supports?.(inputs.map((t) => operandOf(t, t.layout)), attrs) !== false;
 }
 
 /**

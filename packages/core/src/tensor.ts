@@ -141,7 +141,7 @@ export class Tensor {
     if (!on) {
       this.#node?.release();
       this.#node = undefined;
-    } else if (this.#node === undefined) this.attach(new GradNode("leaf", this, [], []));
+    } else if (this.#node === undefined) this.attach(new GradNode("leaf", this));
     return this;
   }
 

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { DTypeError, ShapeError } from "../../core/src/errors.ts";
 import { bytesSource } from "../src/byte_source.ts";
 import { openSafetensors } from "../src/safetensors.ts";
-import { type TensorData, writeSafetensors } from "../src/safetensors_writer.ts";
+import { safetensorsByteLength, type TensorData, writeSafetensors } from "../src/safetensors_writer.ts";
 import { streamTensor } from "../src/tensor_file.ts";
 import { collect, VECTORS } from "./file_source.ts";
 
@@ -60,4 +60,54 @@ Deno.test("the name __metadata__ is reserved", async () => {
   const tensor = { dtype: "u8" as const, shape: [0], bytes: new Uint8Array() };
   const message = 'Cannot write tensor "__metadata__": safetensors reserves the name';
   await assertRejects(() => write({ __metadata__: tensor }), ShapeError, message);
+});
+
+Deno.test("pieces that share one buffer are written as they came", async () => {
+  const room = new Uint8Array(2);
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    for (let i = 0; i < 3; i++) yield await Promise.resolve(room.fill(i));
+  }
+  const tensors = new Map<string, TensorData>([["w", { dtype: "u8", shape: [6], bytes: pieces }]]);
+  const written = await new Response(writeSafetensors(tensors)).bytes();
+  assertEquals([...written.slice(-6)], [0, 0, 1, 1, 2, 2]);
+  assertEquals(safetensorsByteLength(tensors), written.byteLength);
+});
+
+Deno.test("pieces that do not fit the shape end the stream", async () => {
+  const piecesOf = (count: number): TensorData => ({
+    dtype: "u8",
+    shape: [3],
+    bytes: async function* () {
+      for (let i = 0; i < count; i++) yield await Promise.resolve(new Uint8Array(2));
+    },
+  });
+  const message = 'Cannot write tensor "w" u8 [3]: expected 3 bytes, found ';
+  await assertRejects(() => write({ w: piecesOf(1) }), ShapeError, `${message}2`);
+  await assertRejects(() => write({ w: piecesOf(9) }), ShapeError, `${message}more`);
+});
+
+Deno.test("a stream that is cancelled lets go of what gives the pieces", async () => {
+  const open = new Set<string>();
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    open.add("w");
+    try {
+      while (true) yield await Promise.resolve(new Uint8Array(1));
+    } finally {
+      open.delete("w");
+    }
+  }
+  const reader = writeSafetensors(new Map([["w", { dtype: "u8" as const, shape: [9], bytes: pieces }]])).getReader();
+  await reader.read(); // the header
+  await reader.read();
+  assertEquals([...open], ["w"]);
+  await reader.cancel();
+  assertEquals([...open], []);
+});
+
+Deno.test("64-bit integers are written as wide as they were stored", async () => {
+  const bytes = new Uint8Array([255, 255, 255, 255, 255, 255, 255, 255, 7, 0, 0, 0, 0, 0, 0, 0]);
+  const written = await write({ ids: { dtype: "i32", shape: [2], storedAs: "i64", bytes } });
+  const entry = (await openSafetensors(bytesSource(written, "w"))).tensors.get("ids")!;
+  assertEquals([entry.storedAs, entry.byteLength], ["i64", 16]);
+  assertEquals(await collect(streamTensor(entry)), new Uint8Array([255, 255, 255, 255, 7, 0, 0, 0]));
 });

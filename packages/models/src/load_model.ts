@@ -59,13 +59,14 @@ function ggufName(name: string): string {
 export async function loadModel(files: ModelFiles, options: LoadModelOptions): Promise<LlamaForCausalLM> {
   const { file } = files;
   const isGguf = file.format === "gguf";
-  const config = isGguf ? llamaConfigFromGguf(file) : llamaConfigFromJson(files.config, `config.json of ${file.name}`);
+  const config = isGguf
+    ? await llamaConfigFromGguf(file)
+    : llamaConfigFromJson(files.config, `config.json of ${file.name}`);
   const stored = isGguf ? ggufName : (name: string) => name;
   const names = new Set<string>();
   new LlamaForCausalLM(config, headerOnly(file, stored, names));
   const tensors = await loadTensors(file, { ...options, names: [...names] });
   return new LlamaForCausalLM(config, {
-    has: (name) => tensors.has(stored(name)),
     take: (name) => tensors.get(stored(name))!, // listed and checked by the pass over the header
   });
 }
@@ -73,7 +74,6 @@ export async function loadModel(files: ModelFiles, options: LoadModelOptions): P
 /** A dry run over the header: every parameter must be there, in its shape; their stored names are collected. */
 function headerOnly(file: TensorFile, stored: (name: string) => string, names: Set<string>): ParameterSource {
   return {
-    has: (name) => file.tensors.has(stored(name)),
     take: (name, shape) => {
       const tensor = stored(name);
       const entry = file.tensors.get(tensor);

@@ -34,7 +34,6 @@ async function checkpoint(shapes: Readonly<Record<string, number[] | null>> = {}
   const tensors = new Map<string, TensorData>();
   const backend = createScalarBackend();
   new LlamaForCausalLM(llamaConfigFromJson(CONFIG), {
-    has: () => true,
     take: (name, wanted) => {
       const found = shapes[name];
       const shape = found ?? wanted;
@@ -113,7 +112,10 @@ Deno.test("loadModel: a config.json that is none of a Llama's, or corrupt, is na
     [{ ...CONFIG, rms_norm_eps: NaN }, `"rms_norm_eps" should be a number above 0, found null`],
     [{ ...CONFIG, num_attention_heads: 6 }, `"head_dim" should be a whole number, found ${8 / 6}`],
     [{ ...CONFIG, num_key_value_heads: 3 }, `Cannot load ${name}: 4 query heads do not share 3 key heads evenly`],
-    [{ ...CONFIG, rope_scaling: { rope_type: "yarn" } }, 'its RoPE is scaled ({"rope_type":"yarn"})'],
+    [
+      { ...CONFIG, rope_scaling: { rope_type: "dynamic", factor: 2 } },
+      `Cannot load ${name}: its RoPE is scaled by "dynamic"; known are "linear", "llama3" and "yarn"`,
+    ],
     [{ ...CONFIG, hidden_act: "gelu" }, `Cannot load ${name}: its hidden_act is "gelu"`],
     [{ ...CONFIG, num_hidden_layers: 3 }, 'tensor "model.layers.2.self_attn.q_proj.weight" [8, 8] is missing'],
   ];
@@ -163,25 +165,23 @@ Deno.test("loadModel: a GGUF header that is none of a Llama's, or corrupt, is na
     ],
     [{ "llama.attention.head_count": 6 }, '"llama.attention.key_length" should be a whole number'],
     [{ "llama.attention.head_count_kv": 3 }, "Cannot load tiny.gguf: 4 query heads do not share 3 key heads evenly"],
-    [{ "llama.rope.dimension_count": 1 }, "Cannot load tiny.gguf: RoPE turns 1 of 2 elements of a head"],
-    [{ "llama.rope.scaling.type": "linear" }, 'Cannot load tiny.gguf: its RoPE is scaled ("linear")'],
+    [{ "llama.rope.dimension_count": 4 }, "Cannot load tiny.gguf: RoPE turns 4 of 2 elements of a head"],
+    [{ "llama.rope.scaling.type": "longrope" }, 'Cannot load tiny.gguf: its RoPE is scaled by "longrope"'],
     [{}, 'Cannot load tiny.gguf: tensor "token_embd.weight" [11, 8] is missing'],
   ];
   for (const [changes, message] of refusals) {
     assertEquals((await assertRefused(ggufHeader(changes), undefined, message)).file, "tiny.gguf");
   }
-  const scaled = ggufHeader({}, ["rope_freqs.weight"]);
-  await assertRefused(scaled, undefined, 'Cannot load tiny.gguf: its RoPE is scaled ("rope_freqs")');
   const misshapen = ggufHeader({}, ["token_embd.weight"]);
   const vocab = 'tensor "token_embd.weight" should be [1, 8], found [1]';
   assertEquals((await assertRefused(misshapen, undefined, vocab)).tensor, "token_embd.weight");
 });
 
-Deno.test("llamaConfigFromGguf: what the header leaves out has its default", () => {
-  const config = llamaConfigFromGguf(ggufHeader({}));
+Deno.test("llamaConfigFromGguf: what the header leaves out has its default", async () => {
+  const config = await llamaConfigFromGguf(ggufHeader({}));
   assertEquals([config.headDim, config.ropeTheta, config.tieWordEmbeddings], [2, 10000, true]);
   assertEquals([config.vocabSize, config.numKeyValueHeads, config.ropeInterleaved], [11, 2, true]);
-  assertEquals(llamaConfigFromGguf(ggufHeader({}, ["output.weight"])).tieWordEmbeddings, false);
+  assertEquals((await llamaConfigFromGguf(ggufHeader({}, ["output.weight"]))).tieWordEmbeddings, false);
 });
 
 Deno.test("loadModel: an abort in the middle leaves nothing", async () => {

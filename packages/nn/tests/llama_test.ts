@@ -24,7 +24,7 @@ const CONFIG: LlamaConfig = {
 function llama(backend: Backend, changes: Partial<LlamaConfig> = {}): LlamaForCausalLM {
   let seed = 0;
   const take = (_: string, shape: readonly number[]) => tidy(() => randn(shape, { seed: seed++, backend }).mul(0.3));
-  return new LlamaForCausalLM({ ...CONFIG, ...changes }, { has: () => true, take });
+  return new LlamaForCausalLM({ ...CONFIG, ...changes }, { take });
 }
 
 async function run(

@@ -1,23 +1,12 @@
 /**
- * Text from a model, a token at a time: the prompt goes through in chunks, then each step feeds back the token just drawn.
- * Every step frees what it made; what grows is the cache alone.
+ * Text from a model, a token at a time: tokens as `generateTokens` draws them, each with the characters it completes.
  */
-import { ShapeError, tensor, tidy } from "../../core/mod.ts";
-import type { KvCache, Tensor } from "../../core/mod.ts";
 import type { LlamaForCausalLM } from "../../nn/mod.ts";
-import { type SampleOptions, sampleToken } from "./sampling.ts";
+import { generateTokens, type GenerateTokensOptions } from "./generate_tokens.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
-/** Settings of {@linkcode generate}. */
-export interface GenerateOptions extends SampleOptions {
-  /** Tokens at most; up to the context's end when left out. */
-  readonly maxTokens?: number | undefined;
-  /** Where keys and values go; one of its own, freed at the end, when left out. */
-  readonly cache?: KvCache | undefined;
-  /** Ends the generation with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
-  /** Tokens of the prompt in one pass; 128 when left out. */
-  readonly chunkTokens?: number | undefined;
+/** Settings of {@linkcode generate} and {@linkcode generateBatch}. */
+export interface GenerateOptions extends Omit<GenerateTokensOptions, "endIds"> {
   /** Go on past the model's end tokens. */
   readonly ignoreEnd?: boolean | undefined;
 }
@@ -34,7 +23,9 @@ export interface GeneratedToken {
  * Continues a prompt.
  *
  * @param prompt text, or ids
- * @throws {ShapeError} when the prompt is empty, longer than the context, or holds an id outside the vocabulary
+ * @returns token by token, without the one that ends the text
+ * @throws {ShapeError} when the prompt is empty, longer than the context, or holds an id outside the vocabulary; or when
+ * an option is out of its range
  */
 export async function* generate(
   model: LlamaForCausalLM,
@@ -42,75 +33,40 @@ export async function* generate(
   prompt: string | readonly number[],
   options: GenerateOptions = {},
 ): AsyncGenerator<GeneratedToken> {
-  const ids = typeof prompt === "string" ? tokenizer.encode(prompt) : [...prompt];
-  const context = model.config.maxPositionEmbeddings;
-  checkPrompt(ids, model.config.vocabSize, context, options.cache?.length ?? 0);
-  const cache = options.cache ?? model.createCache();
-  try {
-    const stream = tokenizer.textStream({ continues: true });
-    const room = context - ids.length - cache.length;
-    let logits = await prefill(model, ids, cache, options);
-    const limit = Math.min(options.maxTokens ?? Infinity, room + 1); // the last token drawn is not fed back
-    for (let step = 0; step < limit; step++) {
-      await stopIfAborted(options.signal);
-      const id = sampleToken(logits, options, step, ids);
-      if (options.ignoreEnd !== true && tokenizer.endIds.has(id)) break;
-      ids.push(id);
-      yield { id, text: stream.push(id) };
-      if (step + 1 < limit) logits = await lastLogits(model, [id], cache);
-    }
-    const rest = stream.end();
-    if (rest !== "") yield { id: ids.at(-1)!, text: rest };
-  } finally {
-    if (options.cache === undefined) cache.dispose();
+  for await (const [token] of generateBatch(model, tokenizer, [prompt], options)) {
+    if (token !== undefined) yield token;
   }
 }
 
-function checkPrompt(ids: readonly number[], vocabSize: number, context: number, past: number): void {
-  if (ids.length === 0) throw new ShapeError("Cannot generate from an empty prompt: give at least one token");
-  if (past + ids.length > context) {
-    throw new ShapeError(
-      `Cannot generate from ${ids.length} tokens after ${past}: the context holds ${context}; shorten the prompt`,
-    );
-  }
-  const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
-  if (wrong !== undefined) {
-    throw new ShapeError(`Cannot generate: token ${wrong} is outside the vocabulary of ${vocabSize}`);
-  }
-}
-
-/** Runs the prompt through in chunks; only the last token's logits are wanted. */
-async function prefill(
+/**
+ * Continues several prompts at once, as `generateTokens` does.
+ *
+ * @param prompts text, or ids, by row
+ * @returns by step, each row's token; undefined for a row that has ended. Where texts end in the middle of a character,
+ * one more step completes it
+ * @throws {ShapeError} as {@linkcode generate} does, naming the row
+ */
+export async function* generateBatch(
   model: LlamaForCausalLM,
-  ids: readonly number[],
-  cache: KvCache,
-  options: GenerateOptions,
-): Promise<Float32Array> {
-  const size = options.chunkTokens ?? 128;
-  let logits = new Float32Array();
-  for (let start = 0; start < ids.length; start += size) {
-    await stopIfAborted(options.signal);
-    logits = await lastLogits(model, ids.slice(start, start + size), cache);
+  tokenizer: Tokenizer,
+  prompts: readonly (string | readonly number[])[],
+  options: GenerateOptions = {},
+): AsyncGenerator<readonly (GeneratedToken | undefined)[]> {
+  const endIds: ReadonlySet<number> = options.ignoreEnd === true ? new Set() : tokenizer.endIds;
+  const rows = prompts.map((prompt) => typeof prompt === "string" ? tokenizer.encode(prompt) : prompt);
+  const streams = prompts.map(() => tokenizer.textStream({ continues: true }));
+  const last: number[] = [];
+  for await (const ids of generateTokens(model, rows, { ...options, endIds })) {
+    const tokens = ids.map((id, row): GeneratedToken | undefined => {
+      if (id === undefined || endIds.has(id)) return undefined;
+      last[row] = id;
+      return { id, text: streams[row]!.push(id) };
+    });
+    if (tokens.some((token) => token !== undefined)) yield tokens;
   }
-  return logits;
-}
-
-/** Lets timers and signals have their turn first: a backend on the CPU would otherwise keep them from ever aborting. */
-async function stopIfAborted(signal: AbortSignal | undefined): Promise<void> {
-  if (signal === undefined) return;
-  await new Promise<void>((resolve) => setTimeout(resolve));
-  signal.throwIfAborted();
-}
-
-async function lastLogits(
-  model: LlamaForCausalLM,
-  ids: readonly number[],
-  cache: KvCache,
-): Promise<Float32Array<ArrayBuffer>> {
-  const { backend } = model.lm_head.weight;
-  using logits: Tensor = tidy(() => {
-    const input = tensor(Int32Array.from(ids), { shape: [1, ids.length], backend });
-    return model.forward(input, { cache, logitsToKeep: 1 });
+  const rests = streams.map((stream, row): GeneratedToken | undefined => {
+    const text = stream.end();
+    return text === "" ? undefined : { id: last[row]!, text };
   });
-  return Float32Array.from(await logits.data());
+  if (rests.some((rest) => rest !== undefined)) yield rests;
 }

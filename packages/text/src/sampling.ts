@@ -2,12 +2,15 @@
  * From logits to the next token, on the host: plain functions over one row of logits. The order is Hugging Face's
  * (transformers `generation/logits_process.py`): repetition penalty, temperature, top-k, top-p, min-p; then one draw.
  *
- * The draw is the counter-based generator's word for (seed, step), so equal logits and seeds give equal tokens on every
- * backend, and a step can be drawn again without drawing the ones before.
+ * The draw is Threefry's first word for the key `seed` and the counter (step, row), its top 24 bits a number in [0, 1)
+ * that inverts the distribution function. It depends on nothing else: equal logits give equal tokens on every backend, a
+ * step can be drawn again without the ones before, and a row draws as it does whatever rows stand beside it.
  */
 
 import { ShapeError } from "../../core/src/errors.ts";
 import { threefry2x32 } from "../../core/src/random.ts";
+
+const LAST_WORD = 0xffffffff; // of the generator's counters
 
 /** Which tokens may be drawn, and how the logits are bent before. What is left out is off. */
 export interface FilterOptions {
@@ -29,6 +32,8 @@ export interface SampleOptions extends FilterOptions {
   readonly temperature?: number;
   /** A non-negative integer up to 2^53 - 1. Default 0. */
   readonly seed?: number;
+  /** Which row of a batch this is: rows draw independently of each other. An integer up to 2^32 - 1. Default 0. */
+  readonly row?: number;
 }
 
 /**
@@ -36,8 +41,8 @@ export interface SampleOptions extends FilterOptions {
  * @param logits `[V]`; not changed.
  * @param previousIds the ids that `repetitionPenalty` is about; repeats count once.
  * @returns new logits `[V]`, -Infinity where a token may not be drawn.
- * @throws {RangeError} when an option is out of its range, a logit is NaN, or there are no logits.
- * @throws {ShapeError} when a previous id is outside the vocabulary.
+ * @throws {ShapeError} when an option is out of its range, a logit is NaN, there are no logits, or a previous id is
+ * outside the vocabulary.
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
@@ -52,7 +57,7 @@ export function filterLogits(
   options: FilterOptions,
   previousIds: Iterable<number> = [],
 ): Float32Array {
-  checkOptions(options);
+  checkFilterOptions(options);
   checkLogits(logits);
   const { temperature, topK, topP, minP, repetitionPenalty } = options;
   const filtered = logits.slice();
@@ -67,11 +72,10 @@ export function filterLogits(
 /**
  * Chooses the next token from one row of logits.
  * @param logits `[V]`; not changed.
- * @param step counts the draws of one seed, from 0; the same seed and step draw alike.
+ * @param step counts the draws of one seed, from 0; the same seed, step and row draw alike.
  * @param previousIds the ids that `repetitionPenalty` is about.
  * @returns the chosen id.
- * @throws {RangeError} as {@linkcode filterLogits} does, and when no token is possible.
- * @throws {ShapeError} when a previous id is outside the vocabulary.
+ * @throws {ShapeError} as {@linkcode filterLogits} does, and when no token is possible.
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
@@ -88,12 +92,22 @@ export function sampleToken(
   step: number,
   previousIds: Iterable<number> = [],
 ): number {
-  const { seed = 0, temperature, ...filters } = options;
-  checkCount("seed", seed, Number.MAX_SAFE_INTEGER);
-  checkCount("step", step, 0xffffffff);
+  checkSampleOptions(options);
+  checkCount("step", step, LAST_WORD);
+  const { seed = 0, row = 0, temperature, ...filters } = options;
   if (temperature === 0) return largest(filterLogits(logits, filters, previousIds));
   const filtered = filterLogits(logits, temperature === undefined ? filters : { ...filters, temperature }, previousIds);
-  return draw(filtered, uniform(seed, step));
+  return draw(filtered, uniform(seed, step, row));
+}
+
+/**
+ * Checks what {@linkcode sampleToken} would refuse, for callers with work to do before.
+ * @throws {ShapeError} when an option is out of its range.
+ */
+export function checkSampleOptions({ seed = 0, row = 0, temperature, ...filters }: SampleOptions): void {
+  checkCount("seed", seed, Number.MAX_SAFE_INTEGER);
+  checkCount("row", row, LAST_WORD);
+  checkFilterOptions(temperature === undefined || temperature === 0 ? filters : { ...filters, temperature });
 }
 
 /** Inverts the distribution function: the first id at which the running sum of probabilities passes `point` of 1. */
@@ -113,8 +127,8 @@ function draw(logits: Float32Array, point: number): number {
 }
 
 /** A number in [0, 1) on a grid of 2^-24, like every uniform draw of the library. */
-function uniform(seed: number, step: number): number {
-  const [word] = threefry2x32(seed >>> 0, Math.floor(seed / 2 ** 32), step, 0);
+function uniform(seed: number, step: number, row: number): number {
+  const [word] = threefry2x32(seed >>> 0, Math.floor(seed / 2 ** 32), step, row);
   return (word >>> 8) / 2 ** 24;
 }
 
@@ -131,7 +145,7 @@ function largest(logits: Float32Array): number {
   for (let id = 1; id < logits.length; id++) {
     if (logits[id]! > logits[best]!) best = id;
   }
-  if (logits[best] === -Infinity) throw new RangeError("Cannot sample: every logit is -Infinity");
+  if (logits[best] === -Infinity) throw new ShapeError("Cannot sample: every logit is -Infinity");
   return best;
 }
 
@@ -180,7 +194,7 @@ function hideWhere(logits: Float32Array, hidden: (logit: number, id: number) => 
   }
 }
 
-function checkOptions({ temperature, topK, topP, minP, repetitionPenalty }: FilterOptions): void {
+function checkFilterOptions({ temperature, topK, topP, minP, repetitionPenalty }: FilterOptions): void {
   checkPositive("temperature", temperature);
   checkPositive("repetitionPenalty", repetitionPenalty);
   if (topK !== undefined && !(Number.isInteger(topK) && topK >= 1)) refuse("topK", topK, "a positive integer");
@@ -197,11 +211,11 @@ function checkCount(name: string, value: number, max: number): void {
 }
 
 function refuse(name: string, value: number, expected: string): never {
-  throw new RangeError(`Cannot sample with ${name} ${value}: it must be ${expected}`);
+  throw new ShapeError(`Cannot sample with ${name} ${value}: it must be ${expected}`);
 }
 
 function checkLogits(logits: Float32Array): void {
-  if (logits.length === 0) throw new RangeError("Cannot sample: there are no logits");
+  if (logits.length === 0) throw new ShapeError("Cannot sample: there are no logits");
   const nan = logits.findIndex(Number.isNaN);
-  if (nan >= 0) throw new RangeError(`Cannot sample: logit ${nan} is NaN`);
+  if (nan >= 0) throw new ShapeError(`Cannot sample: logit ${nan} is NaN`);
 }

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/asser
 import { createScalarBackend } from "../../backend-scalar/mod.ts";
 import { ShapeError, tensor } from "../../core/mod.ts";
 import type { LlamaForCausalLM } from "../../nn/mod.ts";
-import { generate, type GenerateOptions } from "../mod.ts";
+import { generate, generateBatch, type GeneratedToken, type GenerateOptions, type Tokenizer } from "../mod.ts";
 import { idTokenizer } from "./id_tokenizer.ts";
 import { TINY, tinyLlama } from "./tiny_llama.ts";
 
@@ -62,7 +62,7 @@ Deno.test("generate: NaN weights are an error, and leave nothing but the model",
     const backend = createScalarBackend();
     using model = tinyLlama(backend, bad);
     const before = backend.memory.liveStorages;
-    await assertRejects(() => idsOf(model, [1, 2]), RangeError, "Cannot sample: logit 0 is NaN");
+    await assertRejects(() => idsOf(model, [1, 2]), ShapeError, "Cannot sample: logit 0 is NaN");
     assertEquals(backend.memory.liveStorages, before);
   }
 });
@@ -133,4 +133,61 @@ Deno.test("generate: an abort and a break leave nothing but the model", async ()
     break;
   }
   assertEquals(backend.memory.liveStorages, before);
+});
+
+const BATCH = ["<3>", "<1><5><9><2>", "<16><0><7>"];
+
+/** Steps of a batch, greedy. */
+async function stepsOf(
+  model: LlamaForCausalLM,
+  tokenizer: Tokenizer,
+  options: GenerateOptions = {},
+): Promise<(readonly (GeneratedToken | undefined)[])[]> {
+  const steps = [];
+  for await (const step of generateBatch(model, tokenizer, BATCH, { temperature: 0, maxTokens: 9, ...options })) {
+    steps.push(step);
+  }
+  return steps;
+}
+
+Deno.test("generateBatch: each row's text is what its prompt gives alone", async () => {
+  using model = tinyLlama(createScalarBackend());
+  const all = await Promise.all(BATCH.map((prompt) => idsOf(model, prompt, { temperature: 0, maxTokens: 9 })));
+  const ending = idTokenizer(TINY.vocabSize, [all[0]![2]!]);
+  const rows = await Promise.all(BATCH.map((p) => idsOf(model, p, { temperature: 0, maxTokens: 9 }, ending)));
+  assert(new Set(rows.map((ids) => ids.length)).size > 1, `rows should end at different steps: ${rows}`);
+  const steps = await stepsOf(model, ending);
+  const wanted = Array.from(
+    { length: Math.max(...rows.map((ids) => ids.length)) },
+    (_, step) => rows.map((ids) => ids[step] === undefined ? undefined : { id: ids[step], text: `<${ids[step]}>` }),
+  );
+  assertEquals(steps, wanted);
+  const whole = await stepsOf(model, ending, { ignoreEnd: true });
+  assertEquals(whole.map((step) => step.map((token) => token?.id)), all[0]!.map((_, i) => all.map((ids) => ids[i])));
+});
+
+Deno.test("generateBatch: a text that ends in the middle of a character has one more step", async () => {
+  using model = tinyLlama(createScalarBackend());
+  let streams = 0;
+  const broken: Tokenizer = {
+    ...WORDS,
+    // Row 1 never gets its last character's bytes.
+    textStream: () => {
+      const rest = streams++ % 3 === 1 ? "\ufffd" : "";
+      return { push: () => "", end: () => rest };
+    },
+  };
+  const steps = await stepsOf(model, broken);
+  assertEquals(steps.length, 10);
+  assertEquals(steps[9], [undefined, { id: steps[8]![1]!.id, text: "\ufffd" }, undefined]);
+});
+
+Deno.test("generateBatch: wrong prompts name their row", async () => {
+  using model = tinyLlama(createScalarBackend());
+  const run = async (prompts: readonly (string | readonly number[])[]) => {
+    for await (const _ of generateBatch(model, WORDS, prompts)) throw new Error("it should not draw");
+  };
+  await assertRejects(() => run([]), ShapeError, "Cannot generate from no prompts: give at least one");
+  await assertRejects(() => run(["<1>", ""]), ShapeError, "Cannot generate from an empty prompt in row 1");
+  await assertRejects(() => run([[1], "<99>"]), ShapeError, "Cannot generate: token 99 in row 1 is outside");
 });

@@ -50,7 +50,7 @@ for (const vector of manifest.cases) {
     for (const [row, logits] of rowsOf(inputs.logits).entries()) {
       const run = () => filterLogits(Float32Array.from(logits), optionsOf(vector), ids[row]);
       if (outputs === undefined) {
-        assertThrows(run, RangeError, "Cannot sample with ");
+        assertThrows(run, ShapeError, "Cannot sample with ");
         continue;
       }
       const got = run();
@@ -67,7 +67,7 @@ Deno.test("the golden vectors of sampling are 21", () => assertEquals(manifest.c
 
 Deno.test("options out of their range are named", () => {
   const refused = (options: FilterOptions, message: string) =>
-    assertThrows(() => filterLogits(Float32Array.of(1), options), RangeError, `Cannot sample with ${message}`);
+    assertThrows(() => filterLogits(Float32Array.of(1), options), ShapeError, `Cannot sample with ${message}`);
   refused({ temperature: 0 }, "temperature 0: it must be positive and finite");
   refused({ temperature: Infinity }, "temperature Infinity: it must be positive and finite");
   refused({ repetitionPenalty: NaN }, "repetitionPenalty NaN: it must be positive and finite");
@@ -77,20 +77,25 @@ Deno.test("options out of their range are named", () => {
   const drawn = (seed: number, step: number) => () => sampleToken(Float32Array.of(1), { seed }, step);
   assertThrows(
     drawn(-1, 0),
-    RangeError,
+    ShapeError,
     "Cannot sample with seed -1: it must be an integer from 0 to 9007199254740991",
   );
-  assertThrows(drawn(0, 0.5), RangeError, "Cannot sample with step 0.5: it must be an integer from 0 to 4294967295");
-  assertThrows(() => sampleToken(Float32Array.of(1), { temperature: -1 }, 0), RangeError, "temperature -1");
+  assertThrows(drawn(0, 0.5), ShapeError, "Cannot sample with step 0.5: it must be an integer from 0 to 4294967295");
+  assertThrows(
+    () => sampleToken(Float32Array.of(1), { row: 2 ** 32 }, 0),
+    ShapeError,
+    "Cannot sample with row 4294967296: it must be an integer from 0 to 4294967295",
+  );
+  assertThrows(() => sampleToken(Float32Array.of(1), { temperature: -1 }, 0), ShapeError, "temperature -1");
 });
 
 Deno.test("logits that cannot be sampled are refused", () => {
   const sample = (logits: number[], temperature: number) => () =>
     sampleToken(Float32Array.from(logits), { temperature }, 0);
   for (const temperature of [0, 1]) {
-    assertThrows(sample([1, NaN], temperature), RangeError, "Cannot sample: logit 1 is NaN");
-    assertThrows(sample([-Infinity, -Infinity], temperature), RangeError, "Cannot sample: every logit is -Infinity");
-    assertThrows(sample([], temperature), RangeError, "Cannot sample: there are no logits");
+    assertThrows(sample([1, NaN], temperature), ShapeError, "Cannot sample: logit 1 is NaN");
+    assertThrows(sample([-Infinity, -Infinity], temperature), ShapeError, "Cannot sample: every logit is -Infinity");
+    assertThrows(sample([], temperature), ShapeError, "Cannot sample: there are no logits");
   }
   const penalized = () => filterLogits(Float32Array.of(1, 2), { repetitionPenalty: 2 }, [2]);
   assertThrows(penalized, ShapeError, "Cannot penalize id 2: the vocabulary has ids 0 to 1");
@@ -128,6 +133,16 @@ Deno.test("the same seed and step draw alike; others draw otherwise", () => {
   for (const seed of [0, 2, 1 + 2 ** 32]) assert(draws(seed).join() !== draws(1).join(), `seed ${seed}`);
   // Threefry's known answer for key 0 and counter 0: its top 24 bits are 0x6b2001, 0.41845… of 2^24.
   assertEquals(sampleToken(logits, {}, 0), 418);
+});
+
+Deno.test("rows draw independently, and row 0 is what is drawn without a row", () => {
+  const logits = new Float32Array(1000);
+  const draws = (row: number) => Array.from({ length: 20 }, (_, step) => sampleToken(logits, { seed: 3, row }, step));
+  assertEquals(draws(0), Array.from({ length: 20 }, (_, step) => sampleToken(logits, { seed: 3 }, step)));
+  assertEquals(draws(5), draws(5));
+  assertEquals(new Set([0, 1, 2, 5, 2 ** 32 - 1].map((row) => draws(row).join())).size, 5);
+  // The counter's two words are not added up.
+  assert(sampleToken(logits, { row: 1 }, 0) !== sampleToken(logits, { row: 0 }, 1));
 });
 
 Deno.test("draws follow the probabilities (seed 11)", () => {

@@ -32,7 +32,7 @@ export class Call {
   readonly backend: Backend;
   /** The case's settings. */
   readonly attrs: Attrs;
-  /** The inputs as stored, by name; elements of lists as `operands.0`. Whoever made the call disposes of them. */
+  /** The inputs as stored, by name; elements of lists as `operands.0`, of objects as `state_dict.weight`. Whoever made the call disposes of them. */
   readonly leaves: ReadonlyMap<string, Tensor>;
   readonly #case: GoldenCase;
   readonly #group: VectorGroup;
@@ -78,6 +78,13 @@ export class Call {
     const keys = this.#case.inputs[name];
     if (!Array.isArray(keys)) throw new Error(`the vector's input ${name} should be a list`);
     return keys.map((_, i) => this.tensor(`${name}.${i}`));
+  }
+
+  /** All inputs of an object, by their names in it; none when there is no such input. */
+  named(name: string): Map<string, Tensor> {
+    const prefix = `${name}.`;
+    const parts = [...this.leaves.keys()].filter((leaf) => leaf.startsWith(prefix));
+    return new Map(parts.map((leaf) => [leaf.slice(prefix.length), this.tensor(leaf)]));
   }
 
   /** An input as stored, without a tensor. */

@@ -68,8 +68,8 @@ async function runAndCheck(
   golden: GoldenCase,
   way: GoldenOp | AsyncGoldenOp,
 ): Promise<string | undefined> {
-  const wantsGrad = new Set(Object.keys(Object(golden.outputs?.["grads"] ?? {})));
-  const call = new Call(backend, group, golden, wantsGrad);
+  const wantsGrad = gradientsOf(golden);
+  const call = new Call(backend, group, golden, new Set(wantsGrad.values()));
   let results: Results = {};
   try {
     results = typeof way === "function" ? tidy(() => withGradients(call, way, wantsGrad)) : await way.runAsync(call);
@@ -89,17 +89,25 @@ function isTyped(error: unknown): boolean {
   return typed && !error.message.startsWith("Internal:");
 }
 
+/** The inputs whose gradients a case wants, by their names in `outputs.grads`: there a state dict's go without its name. */
+function gradientsOf({ inputs, outputs }: GoldenCase): Map<string, string> {
+  const given = flattenKeys(inputs);
+  const wanted = flattenKeys({ grads: outputs?.["grads"] ?? {} }).keys();
+  const names = Array.from(wanted, (name) => name.slice("grads.".length));
+  return new Map(names.map((name) => [name, given.has(name) ? name : `state_dict.${name}`]));
+}
+
 /** The results, with `grads.<input>` where the case wants gradients. */
-function withGradients(call: Call, op: GoldenOp, wantsGrad: ReadonlySet<string>): Results {
+function withGradients(call: Call, op: GoldenOp, wantsGrad: ReadonlyMap<string, string>): Results {
   const results = op(call);
   if (wantsGrad.size === 0) return results;
   const loss = Object.values(results).flat()[0];
   if (loss === undefined) throw new Error("the mapping gave no result to go backward from");
-  const names = [...wantsGrad];
+  const names = [...wantsGrad.keys()];
   const gradient = call.leaves.get("grad_output");
   const grads = gradients(
     loss,
-    names.map((name) => call.leaves.get(name)!),
+    Array.from(wantsGrad.values(), (name) => call.leaves.get(name)!),
     gradient === undefined ? {} : { gradient },
   );
   return { ...results, ...Object.fromEntries(names.map((name, i) => [`grads.${name}`, grads[i]!])) };

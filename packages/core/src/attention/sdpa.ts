@@ -2,113 +2,164 @@
  * Scaled dot-product attention with grouped heads (PyTorch's `scaled_dot_product_attention`; GQA: Ainslie et al., 2023):
  * `softmax(q · kᵀ * scale + mask) · v`, query head h reading key head `floor(h / G)`, `G = H / Hkv`.
  *
- * The heads of a group are folded into rows, `[B, Hkv, G * T, D]`, so that keys and values are read as they lie and never
- * repeated. A row with no key to attend to gives zeros, never NaN.
+ * Heads of a group are read as rows of one `[B, Hkv, G, T, D]`, so that keys and values are used as they lie and never
+ * repeated; `Hkv = H` is multi-head, `Hkv = 1` multi-query attention, one path for all. A backend's fused kernel keeps no
+ * `[T, S]` matrix; the composition that defines it runs where weights or scores are asked for, or functions change them.
  */
-import { filled } from "../ops/primitives/fill.ts";
-import { where } from "../ops/primitives/where.ts";
-import { matmul } from "../ops/primitives/matmul.ts";
-import { isFloat } from "../dtype.ts";
-import { DTypeError, ShapeError, showShape } from "../errors.ts";
+import { allocate, callInto, takesFused } from "../dispatch.ts";
+import { record } from "../grad/node.ts";
+import { isGradEnabled } from "../grad/no_grad.ts";
 import { tidy } from "../memory.ts";
-import type { Tensor } from "../tensor.ts";
-
-/** Which keys a query sees by position: PyTorch's `is_causal` (`s <= t`), or aligned at the end (`s <= t + S - T`). */
-export type CausalAlignment = "upper-left" | "lower-right";
-
-/** Settings of {@linkcode scaledDotProductAttention}. */
-export interface AttentionOptions {
-  /** Bool (true: may attend) or float (added to the scores); broadcasts to `[B, H, T, S]`. */
-  readonly mask?: Tensor | undefined;
-  /** Hides later keys. Cached decoding is `"lower-right"`; the two agree when T = S. */
-  readonly causal?: CausalAlignment | undefined;
-  /** Factor of the scores; `1 / sqrt(D)` when left out. */
-  readonly scale?: number | undefined;
-}
+import { Tensor } from "../tensor.ts";
+import { type AttentionCall, extraOf, mergeHeads, prepare } from "./call.ts";
+import { composed } from "./composed.ts";
+import { attentionVjp } from "./gradient.ts";
+import type { KeyValueView } from "./kv_cache.ts";
+import type { AttentionOptions, AttentionResult, AttentionReturns } from "./options.ts";
 
 /**
  * Attention.
  *
  * @param query `[B, H, T, D]`
- * @param key `[B, Hkv, S, D]`, Hkv dividing H
- * @param value `[B, Hkv, S, Dv]`
- * @returns `[B, H, T, Dv]` in query's dtype
- * @throws {ShapeError} naming all shapes, when they do not fit
- * @throws {DTypeError} when the mask is neither bool nor float
+ * @param key `[B, Hkv, S, D]`, Hkv dividing H; a float dtype or q8_0
+ * @param value `[B, Hkv, S, Dv]`, likewise
+ * @returns `[B, H, T, Dv]` in query's dtype; zeros for a query that may attend to nothing
+ * @throws {ShapeError} naming all shapes, when they do not fit, and when an option is out of its range
+ * @throws {DTypeError} when an operand is of the wrong kind
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { createScalarBackend } from "@heed/heed/backend-scalar";
+ * import { randn, scaledDotProductAttention } from "@heed/heed/core";
+ *
+ * const backend = createScalarBackend();
+ * const [query, key, value] = [8, 2, 2].map((heads, i) => randn([1, heads, 5, 16], { seed: i, backend }));
+ * const output = scaledDotProductAttention(query!, key!, value!, { causal: "upper-left" });
+ * assertEquals(output.shape, [1, 8, 5, 16]);
+ * ```
  */
 export function scaledDotProductAttention(
   query: Tensor,
   key: Tensor,
   value: Tensor,
-  options: AttentionOptions = {},
+  options?: AttentionOptions,
+): Tensor;
+/**
+ * Attention to what a cache holds, as it lies.
+ *
+ * @param query `[B, H, T, D]`, the last T tokens that the cache has seen
+ * @param view what `append` gave
+ */
+export function scaledDotProductAttention(query: Tensor, view: KeyValueView, options?: AttentionOptions): Tensor;
+export function scaledDotProductAttention(
+  query: Tensor,
+  key: Tensor | KeyValueView,
+  ...rest: (Tensor | AttentionOptions | undefined)[]
 ): Tensor {
-  check(query, key, value);
-  checkCausal(options.causal);
-  const [batch, heads, length, size] = query.shape as [number, number, number, number]; // rank 4, checked
-  const [keyHeads, keys] = [key.shape[1]!, key.shape[2]!];
-  const rows = (heads / keyHeads) * length;
-  return tidy(() => {
-    if (keys === 0) return filled(query.backend, [batch, heads, length, value.shape[3]!], query.dtype, 0);
-    const scale = options.scale ?? 1 / Math.sqrt(size);
-    const folded = query.mul(scale).reshape([batch, keyHeads, rows, size]);
-    const raw = matmul(folded, key.transpose(2, 3)).reshape([batch, heads, length, keys]);
-    const weights = maskedSoftmax(raw.to(raw.dtype === "f64" ? "f64" : "f32"), options);
-    const out = matmul(weights.to(query.dtype).reshape([batch, keyHeads, rows, keys]), value);
-    return out.reshape([batch, heads, length, value.shape[3]!]);
-  });
+  const { view, options } = argumentsOf(key, rest);
+  return tidy(() => run(query, view, options, {}).output);
 }
 
-function check(query: Tensor, key: Tensor, value: Tensor): void {
-  const shapes = `query ${showShape(query.shape)}, key ${showShape(key.shape)}, value ${showShape(value.shape)}`;
-  const refuse = (why: string) => new ShapeError(`Cannot attend with ${shapes}: ${why}`);
-  if ([query, key, value].some((x) => x.rank !== 4)) throw refuse("each must be [batch, heads, tokens, head size]");
-  const [batch, heads, , size] = query.shape;
-  const [keyBatch, keyHeads, keys, keySize] = key.shape;
-  if (batch !== keyBatch || batch !== value.shape[0]) throw refuse("batch sizes differ");
-  if (size !== keySize) throw refuse(`head sizes of query and key, ${size} and ${keySize}, differ`);
-  if (keyHeads !== value.shape[1] || keys !== value.shape[2]) throw refuse("key and value differ in heads or length");
-  if (keyHeads === 0 || heads! % keyHeads! !== 0) {
-    throw refuse(`${heads} query heads do not share ${keyHeads} key heads evenly`);
+/**
+ * Attention that also hands out what it computed on the way.
+ *
+ * @param query `[B, H, T, D]`
+ * @param key `[B, Hkv, S, D]`
+ * @param value `[B, Hkv, S, Dv]`
+ * @param options `returns` names what is wanted; weights and scores cost their `[T, S]` memory
+ * @returns `output`, and a tensor for each name in `returns`
+ * @throws {ShapeError} {DTypeError} as {@linkcode scaledDotProductAttention}
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { createScalarBackend } from "@heed/heed/backend-scalar";
+ * import { attention, ones } from "@heed/heed/core";
+ *
+ * const x = ones([1, 1, 2, 4], { backend: createScalarBackend() });
+ * const { weights } = attention(x, x, x, { causal: "upper-left", returns: { weights: true } });
+ * assertEquals(await weights.toArray(), [[[[1, 0], [0.5, 0.5]]]]);
+ * ```
+ */
+export function attention<const R extends AttentionReturns>(
+  query: Tensor,
+  key: Tensor,
+  value: Tensor,
+  options: AttentionOptions & { readonly returns: R },
+): AttentionResult<R>;
+/** Attention to what a cache holds, as it lies, and what it computed on the way. */
+export function attention<const R extends AttentionReturns>(
+  query: Tensor,
+  view: KeyValueView,
+  options: AttentionOptions & { readonly returns: R },
+): AttentionResult<R>;
+export function attention(
+  query: Tensor,
+  key: Tensor | KeyValueView,
+  ...rest: (Tensor | AttentionOptions | undefined)[]
+): AttentionResult<AttentionReturns> {
+  const { view, options } = argumentsOf(key, rest);
+  const { returns = {} } = options as { returns?: AttentionReturns }; // both signatures above have it
+  return tidy(() => run(query, view, options, returns));
+}
+
+/** The two ways to name keys and values as one. */
+function argumentsOf(
+  key: Tensor | KeyValueView,
+  [first, second]: readonly (Tensor | AttentionOptions | undefined)[],
+): { view: KeyValueView; options: AttentionOptions } {
+  if (!(key instanceof Tensor)) return { view: key, options: (first ?? {}) as AttentionOptions }; // by the signatures
+  const value = first as Tensor; // by the signatures
+  const tokens = key.shape[2] ?? 0;
+  return { view: { keys: key, values: value, keyCount: tokens, tokens }, options: (second ?? {}) as AttentionOptions };
+}
+
+function run(
+  query: Tensor,
+  view: KeyValueView,
+  options: AttentionOptions,
+  { weights, logSumExp, scores }: AttentionReturns,
+): AttentionResult<AttentionReturns> {
+  const call = prepare(query, view, options);
+  const merged = (x: Tensor) => mergeHeads(x, options);
+  if (weights === undefined && scores === undefined) {
+    const fused = runFused(call, logSumExp === true);
+    if (fused !== undefined) {
+      const output = merged(fused[0]);
+      return logSumExp === undefined ? { output } : { output, logSumExp: merged(fused[1]!) };
+    }
   }
+  const all = composed(call);
+  return {
+    output: merged(all.output),
+    ...(weights === undefined ? {} : { weights: weights === "mean" ? meanOfHeads(all.weights) : merged(all.weights) }),
+    ...(logSumExp === undefined ? {} : { logSumExp: merged(all.logSumExp) }),
+    ...(scores === undefined ? {} : { scores: merged(all.scores[scores]) }),
+  };
 }
 
-function checkCausal(causal: CausalAlignment | undefined): void {
-  if (causal === undefined || causal === "upper-left" || causal === "lower-right") return;
-  throw new ShapeError(
-    `Cannot attend with causal ${
-      JSON.stringify(causal)
-    }: it is "upper-left" (s <= t) or "lower-right" (s <= t + S - T)`,
-  );
+function meanOfHeads(weights: Tensor): Tensor {
+  return weights.mean({ dim: [1, 2] });
 }
 
-function checkMask(mask: Tensor, scores: Tensor): void {
-  const lead = scores.rank - mask.rank;
-  if (lead >= 0 && mask.shape.every((size, i) => size === 1 || size === scores.shape[lead + i])) return;
-  throw new ShapeError(
-    `Cannot attend with a mask ${showShape(mask.shape)}: it does not broadcast to the scores [B, H, T, S], ${
-      showShape(scores.shape)
-    }`,
-  );
-}
-
-/** Softmax over the keys a row may see; a row that sees none is zero. */
-function maskedSoftmax(scores: Tensor, { mask, causal }: AttentionOptions): Tensor {
-  let masked = scores;
-  if (mask !== undefined) {
-    checkMask(mask, scores);
-    if (mask.dtype === "bool") masked = where(mask.expand(scores.shape), masked, -Infinity);
-    else if (isFloat(mask.dtype)) masked = masked.add(mask.expand(scores.shape));
-    else throw new DTypeError(`Cannot attend with a mask ${mask.dtype} ${showShape(mask.shape)}: it is bool or float`);
+/** The backend's kernel, where it has one that takes the call, and gradients need no scores. */
+function runFused(call: AttentionCall, wantsLogSumExp: boolean): [output: Tensor, logSumExp?: Tensor] | undefined {
+  const { inputs, attrs } = call;
+  const [query, , value] = inputs as [Tensor, Tensor, Tensor]; // they come first
+  const needsGrad = isGradEnabled() && inputs.some((x) => x.requiresGrad);
+  const unpaged = extraOf(call, "pageTable") === undefined;
+  const biases = [extraOf(call, "mask"), extraOf(call, "alibiSlopes")];
+  const byScores = wantsLogSumExp || !unpaged || biases.some((x) => x?.requiresGrad === true);
+  if (call.scoreMod !== undefined || (needsGrad && byScores) || !takesFused("attention", inputs, attrs)) {
+    return undefined;
   }
-  const [length, keys] = [scores.shape[2]!, scores.shape[3]!];
-  const everythingSeen = length === 1 && causal === "lower-right";
-  if (causal !== undefined && !everythingSeen) {
-    const offset = causal === "lower-right" ? keys - length : 0;
-    const query = filled(scores.backend, [length, 1], "i32", offset, 1);
-    const key = filled(scores.backend, [1, keys], "i32", 0, 1);
-    masked = where(key.le(query), masked, -Infinity);
+  const rows = query.shape.slice(0, 4);
+  const output = allocate(query.backend, [...rows, value.shape[3]!], query.dtype);
+  if (!needsGrad && !wantsLogSumExp) {
+    callInto("attention", inputs, [output], attrs);
+    return [output];
   }
-  if (masked === scores) return scores.softmax(-1);
-  const empty = masked.amax({ dim: -1, keepdim: true }).eq(-Infinity);
-  return where(empty, 0, where(empty, 0, masked).softmax(-1));
+  const logSumExp = allocate(query.backend, rows, query.dtype === "f64" ? "f64" : "f32");
+  callInto("attention", inputs, [output, logSumExp], attrs);
+  if (needsGrad) record("attention", output, inputs, attentionVjp(call), [...inputs, output, logSumExp]);
+  return [output, logSumExp];
 }

@@ -85,17 +85,15 @@ function walk(
 
 /** Sends a node's gradient on to its inputs. */
 function flow(node: GradNode, grad: Tensor, pending: Map<GradNode, Tensor>): void {
-  const saved = node.unpack();
-  for (const { node: input, vjp } of node.edges) {
+  node.pull(grad, ({ node: input }, gradient) => {
     const before = pending.get(input);
     const flowed = tidy(() => {
-      const own = sumTo(vjp(grad, saved), input.shape).to(input.dtype);
+      const own = sumTo(gradient(), input.shape).to(input.dtype);
       return before === undefined ? own.detach() : add(before, own);
     });
     before?.dispose();
     pending.set(input, flowed);
-  }
-  for (const tensor of saved) tensor.dispose();
+  });
 }
 
 function firstGradient(output: Tensor, gradient: Tensor | undefined): Tensor {

@@ -10,11 +10,21 @@ import { BackendError, showShape } from "../errors.ts";
 import { Tensor } from "../tensor.ts";
 import type { Layout } from "../layout.ts";
 import type { DType } from "../dtype.ts";
-import type { Storage } from "../memory.ts";
+import { type Storage, tidy } from "../memory.ts";
 import { isGradEnabled } from "./no_grad.ts";
 
 /** From the output's gradient, and what the op saved, to the gradient of one input (of any shape that broadcast). */
 export type Vjp = (grad: Tensor, saved: readonly Tensor[]) => Tensor;
+
+/**
+ * The gradients of all inputs at once, where they share work: one per input, undefined where `wanted` says that none is
+ * asked for.
+ */
+export type JointVjp = (
+  grad: Tensor,
+  saved: readonly Tensor[],
+  wanted: readonly boolean[],
+) => readonly (Tensor | undefined)[];
 
 interface Saved {
   readonly storage: Storage;
@@ -26,8 +36,8 @@ interface Saved {
 export interface GradEdge {
   /** The input's node. */
   readonly node: GradNode;
-  /** What the output's gradient means for it. */
-  readonly vjp: Vjp;
+  /** Which input of the op it is. */
+  readonly index: number;
 }
 
 /** A leaf that collects a gradient, or the record of one op. */
@@ -41,6 +51,7 @@ export class GradNode {
   /** The gradient collected so far; leaves only. */
   grad: Tensor | undefined;
   readonly #edges: readonly GradEdge[];
+  readonly #vjps: readonly Vjp[] | JointVjp;
   #saved: readonly Saved[] | undefined;
   #owners = 0;
 
@@ -49,11 +60,19 @@ export class GradNode {
    *
    * @param op name for messages
    * @param output the value it sits on
-   * @param edges inputs that need gradients, each with its function; none for a leaf
+   * @param edges inputs that need gradients; none for a leaf
+   * @param vjps one function per input, or one for all
    * @param saved what the functions will be given again
    */
-  constructor(op: string, output: Tensor, edges: readonly GradEdge[], saved: readonly Tensor[]) {
+  constructor(
+    op: string,
+    output: Tensor,
+    edges: readonly GradEdge[] = [],
+    vjps: readonly Vjp[] | JointVjp = [],
+    saved: readonly Tensor[] = [],
+  ) {
     this.op = op;
+    this.#vjps = vjps;
     this.shape = output.shape;
     this.dtype = output.dtype;
     this.#edges = edges;
@@ -96,6 +115,27 @@ export class GradNode {
     return this.#saved.map(({ storage, layout }) => new Tensor(storage, layout));
   }
 
+  /**
+   * Asks for the gradient of every input that needs one, each handed to `take` before the next is asked for.
+   *
+   * @param take is given what belongs to an edge as a function, to be called once, where its temporaries may go
+   * @throws {BackendError} as {@linkcode unpack}
+   */
+  pull(grad: Tensor, take: (edge: GradEdge, gradient: () => Tensor) => void): void {
+    const saved = this.unpack();
+    const vjps = this.#vjps;
+    if (typeof vjps === "function") {
+      const wanted = new Set(this.#edges.map(({ index }) => index));
+      const count = 1 + Math.max(...wanted);
+      const all = tidy(() => vjps(grad, saved, Array.from({ length: count }, (_, i) => wanted.has(i))));
+      for (const edge of this.#edges) take(edge, () => all[edge.index]!);
+      for (const gradient of all) gradient?.dispose();
+    } else {
+      for (const edge of this.#edges) take(edge, () => vjps[edge.index]!(grad, saved));
+    }
+    for (const tensor of saved) tensor.dispose();
+  }
+
   /** Lets go of what was saved. */
   releaseSaved(): void {
     for (const { storage } of this.#saved ?? []) storage.release();
@@ -131,7 +171,7 @@ export class GradNode {
  * @param op name for messages
  * @param output the op's fresh result
  * @param inputs what gradients may flow to
- * @param vjps one function per input, called only where that input needs a gradient
+ * @param vjps one function per input, called only where that input needs a gradient, or one for all
  * @param saved what the functions will be given again
  * @returns output
  */
@@ -139,15 +179,15 @@ export function record(
   op: string,
   output: Tensor,
   inputs: readonly Tensor[],
-  vjps: readonly Vjp[],
+  vjps: readonly Vjp[] | JointVjp,
   saved: readonly Tensor[] = [],
 ): Tensor {
   if (!isGradEnabled()) return output;
   let edges: GradEdge[] | undefined;
   for (let i = 0; i < inputs.length; i++) {
     const node = inputs[i]!.gradNode;
-    if (node !== undefined) (edges ??= []).push({ node, vjp: vjps[i]! });
+    if (node !== undefined) (edges ??= []).push({ node, index: i });
   }
-  if (edges !== undefined) output.attach(new GradNode(op, output, edges, saved));
+  if (edges !== undefined) output.attach(new GradNode(op, output, edges, vjps, saved));
   return output;
 }

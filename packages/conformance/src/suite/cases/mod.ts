@@ -1,6 +1,9 @@
 /** All cases of the suite. */
 import type { AsyncSuiteCase, SuiteCase } from "../suite_case.ts";
 import { withoutFused } from "../unfused.ts";
+import { ATTENTION_CASES } from "./attention.ts";
+import { ATTENTION_GRADIENT_CASES } from "./attention_gradients.ts";
+import { ATTENTION_PROPERTY_CASES } from "./attention_properties.ts";
 import { BINARY_CASES } from "./binary.ts";
 import { CHOOSE_CAST_CASES } from "./choose_cast.ts";
 import { GRADIENT_CASES } from "./gradients.ts";
@@ -26,7 +29,10 @@ export const SUITE: readonly (SuiteCase | AsyncSuiteCase)[] = [
   ...RANDOM_CASES,
   ...ROW_CASES,
   ...ROPE_CASES,
-  ...withoutFused([...ROW_CASES, ...ROPE_CASES]),
+  ...ATTENTION_CASES,
+  ...withoutFused([...ROW_CASES, ...ROPE_CASES, ...ATTENTION_CASES]),
   ...SPECIAL_CASES,
   ...GRADIENT_CASES,
+  ...ATTENTION_PROPERTY_CASES,
+  ...ATTENTION_GRADIENT_CASES,
 ];

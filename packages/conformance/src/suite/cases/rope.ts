@@ -1,5 +1,6 @@
-/** Rotary embedding: both pairings, part of the head, angles for all rows or for each, in all layouts. */
+/** Rotary embedding: both pairings, both directions, part of the head, angles for all rows or for each, in all layouts. */
 import * as core from "../../../../core/mod.ts";
+import type { RopeOptions } from "../../../../core/mod.ts";
 import { map } from "../../oracle/dense.ts";
 import { type PlainDType, roundTo } from "../../oracle/elements.ts";
 import { rope } from "../../oracle/rows.ts";
@@ -15,15 +16,21 @@ const SHAPES: readonly (readonly [readonly number[], readonly number[]])[] = [
   [[2, 3, 0, 8], [0, 4]],
 ];
 
+/** Both pairings, and the first one backwards. */
+const WAYS: readonly RopeOptions[] = [{}, { interleaved: true }, { inverse: true }];
+
 function casesOf(shape: readonly number[], angles: readonly number[], dtype: PlainDType): SuiteCase[] {
   return layoutsFor(shape).flatMap((layout) =>
-    [false, true].map((interleaved): SuiteCase => ({
-      name: `rope/${dtype} [${shape}] by [${angles}] ${interleaved ? "interleaved " : ""}${layout.name}`,
+    WAYS.map((way): SuiteCase => ({
+      name: `rope/${dtype} [${shape}] by [${angles}] ${
+        Object.keys(way).map((key) => `${key} `).join("")
+      }${layout.name}`,
       needs: [dtype],
       run: (c) => {
         const [x, cos, sin] = [c.operand(shape, { dtype, layout }), c.operand(angles), c.operand(angles)];
-        const want = map(rope(x.dense, cos.dense, sin.dense, interleaved), (v) => roundTo(dtype, v));
-        return { got: core.applyRope(x.tensor, cos.tensor, sin.tensor, { interleaved }), want, dtype };
+        const turned = way.inverse ? map(sin.dense, (v) => -v) : sin.dense;
+        const want = map(rope(x.dense, cos.dense, turned, way.interleaved ?? false), (v) => roundTo(dtype, v));
+        return { got: core.applyRope(x.tensor, cos.tensor, sin.tensor, way), want, dtype };
       },
     }))
   );

@@ -1,9 +1,12 @@
 /**
  * Copies and casts: the `copy` kernel moves any view into any view of the same shape, converting dtypes on the way
  * (floats to ints truncate toward zero, anything but 0 is true, blocks are dequantised).
+ *
+ * q8_0 is the one block dtype that can be written: a block's scale follows from its own 32 elements alone, so whole
+ * blocks may be rounded where they lie, as GGML's reference does it (quant/q8_0.ts). It is what caches are kept in.
  */
 import { allocate, call, callInto, commonBackend } from "../../dispatch.ts";
-import { type DType, dtypeInfo, isBlock } from "../../dtype.ts";
+import { type BlockDType, type DType, dtypeInfo, isBlock } from "../../dtype.ts";
 import { DTypeError, ShapeError, showShape } from "../../errors.ts";
 import { record } from "../../grad/node.ts";
 import { Tensor } from "../../tensor.ts";
@@ -16,18 +19,28 @@ export function alias(x: Tensor): Tensor {
 }
 
 /**
- * Converts to another dtype (`tensor.to(dtype)`); blocks dequantise. The same dtype shares storage.
+ * Converts to another dtype (`tensor.to(dtype)`); blocks dequantise, and q8_0 quantises along the last dim, which has no
+ * gradient. The same dtype shares storage.
  *
- * @throws {DTypeError} when the target is a block dtype: quantise with `quantizeBlocks`
+ * @throws {DTypeError} when the target is another block dtype, for which there is `quantizeBlocks`, or the last dim is
+ *   no whole blocks
  */
 export function cast(x: Tensor, dtype: DType): Tensor {
   if (x.dtype === dtype) return alias(x);
-  if (dtypeInfo(dtype).kind === "block") {
-    throw new DTypeError(
-      `Cannot cast ${x.dtype} ${showShape(x.shape)} to ${dtype}: casts do not quantise; use quantizeBlocks on its data`,
-    );
-  }
+  if (isBlock(dtype)) return quantized(x, dtype);
   return record("cast", call("copy", [x], x.shape, dtype, {}), [x], [(grad) => cast(grad, x.dtype)]);
+}
+
+function quantized(x: Tensor, dtype: BlockDType): Tensor {
+  const what = `Cannot cast ${x.dtype} ${showShape(x.shape)} to ${dtype}`;
+  if (dtype !== "q8_0") {
+    throw new DTypeError(`${what}: casts quantise to q8_0 only; use quantizeBlocks on its data`);
+  }
+  const { blockSize } = dtypeInfo(dtype);
+  if ((x.shape.at(-1) ?? 1) % blockSize !== 0) {
+    throw new DTypeError(`${what}: its rows are no whole blocks of ${blockSize}; pad its last dim`);
+  }
+  return call("copy", [x], x.shape, dtype, {});
 }
 
 /** The same elements in row-major order without gaps: itself when they lie so, else a copy. */
@@ -46,34 +59,46 @@ export function clone(x: Tensor): Tensor {
 }
 
 /**
- * Writes `source`, broadcast and cast, into `target`'s elements; every view of them sees it.
+ * Writes `source`, broadcast and cast, into `target`'s elements; every view of them sees it. A q8_0 target is quantised
+ * to; blocks of q8_0 that lie alike in both are moved as they are.
  *
  * @returns target itself
  * @throws {ShapeError} when source does not broadcast to target, or target repeats elements
- * @throws {DTypeError} when target requires a gradient, or holds blocks
+ * @throws {DTypeError} when target requires a gradient, cuts blocks, or holds blocks of another dtype than q8_0
  */
 export function copy_(target: Tensor, source: Tensor): Tensor {
   const shapes = `${showShape(source.shape)} into ${showShape(target.shape)}`;
-  checkWritable("copy", target, shapes);
+  checkWritable("copy", target, shapes, "q8_0");
+  if (isBlock(target.dtype)) checkWholeBlocks(target, shapes);
   using wide = fit(source, source.dtype, target.shape);
   commonBackend("copy", [target, wide]);
   if (wide.storage !== target.storage) {
     callInto("copy", [wide], [target], {});
     return target;
   }
-  using apart = allocate(wide.backend, wide.shape, wide.dtype); // they may overlap, and a kernel's output is no input
+  const dtype = isBlock(wide.dtype) && wide.strides.at(-1) !== 1 ? "f32" : wide.dtype; // a copy holds whole rows
+  using apart = allocate(wide.backend, wide.shape, dtype); // they may overlap, and a kernel's output is no input
   callInto("copy", [wide], [apart], {});
   callInto("copy", [apart], [target], {});
   return target;
 }
 
+function checkWholeBlocks({ dtype, layout: { shape, strides, offset } }: Tensor, shapes: string): void {
+  const { blockSize } = dtypeInfo(dtype);
+  const whole = shape.every((size, d) => size === 1 || (strides[d] === 1 ? size : strides[d]!) % blockSize === 0);
+  const rows = shape.some((size, d) => size > 1 && strides[d] === 1);
+  if (shape.includes(0) || (whole && rows && offset % blockSize === 0)) return;
+  throw new DTypeError(`Cannot copy ${shapes}: that would cut the target's ${dtype} blocks of ${blockSize}`);
+}
+
 /**
  * @ignore Refuses a target that cannot be written through.
+ * @param quantizes the block dtype that the op can write
  * @throws {ShapeError} {DTypeError}
  */
-export function checkWritable(op: string, target: Tensor, shapes: string): void {
+export function checkWritable(op: string, target: Tensor, shapes: string, quantizes?: BlockDType): void {
   target.checkAlive(op);
-  if (isBlock(target.dtype)) {
+  if (isBlock(target.dtype) && target.dtype !== quantizes) {
     throw new DTypeError(`Cannot ${op} ${shapes}: ${target.dtype} blocks cannot be written to`);
   }
   if (target.requiresGrad) {

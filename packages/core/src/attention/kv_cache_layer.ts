@@ -1,0 +1,81 @@
+/** What the first append to a layer settles, and the checks that later ones must pass. */
+import type { Backend } from "../backend.ts";
+import { commonBackend } from "../dispatch.ts";
+import { type DType, dtypeInfo } from "../dtype.ts";
+import { BackendError, DTypeError, ShapeError, showShape } from "../errors.ts";
+import type { Tensor } from "../tensor.ts";
+
+/** @ignore Where and how a layer's keys `[batch, heads, S, keySize]` and values `[batch, heads, S, valueSize]` lie. */
+export interface KvLayerKind {
+  readonly backend: Backend;
+  readonly dtype: DType;
+  readonly batch: number;
+  readonly heads: number;
+  readonly keySize: number;
+  readonly valueSize: number;
+}
+
+/**
+ * @ignore Checks new keys and values against their layer and the rest of the cache.
+ *
+ * @param own what the layer holds, once it holds something
+ * @param other what some layer holds: all share backend, dtype and batch size
+ * @param wanted the dtype asked for, which the first keys' stands in for
+ * @returns the layer's kind
+ * @throws {ShapeError} {DTypeError} {BackendError}
+ */
+export function kindOf(
+  what: string,
+  keys: Tensor,
+  values: Tensor,
+  own: KvLayerKind | undefined,
+  other: KvLayerKind | undefined,
+  wanted: DType | undefined,
+): KvLayerKind {
+  const backend = commonBackend("append", [keys, values]);
+  const refuse = (why: string) =>
+    new ShapeError(
+      `Cannot append keys ${showShape(keys.shape)} and values ${showShape(values.shape)} to ${what}: ${why}`,
+    );
+  const [batch, heads, , keySize] = keys.shape as [number, number, number, number]; // where the rank is 4
+  const valueSize = values.shape[3]!; // likewise
+  if (keys.rank !== 4 || values.rank !== 4 || keys.shape.some((size, i) => i < 3 && size !== values.shape[i])) {
+    throw refuse("each is [B, Hkv, T, D], with one T, B and Hkv");
+  }
+  if (own !== undefined && (own.heads !== heads || own.keySize !== keySize || own.valueSize !== valueSize)) {
+    const has = (size: number) => `[${own.batch}, ${own.heads}, T, ${size}]`;
+    throw refuse(`it holds keys ${has(own.keySize)} and values ${has(own.valueSize)}; use another cache`);
+  }
+  if (other !== undefined && other.batch !== batch) {
+    throw refuse(`the cache holds ${other.batch} sequences; use another cache for ${batch}`);
+  }
+  if (other !== undefined && other.backend !== backend) {
+    throw new BackendError(
+      `Cannot append keys ${showShape(keys.shape)} on ${backend.name} to ${what}: the cache lives on ` +
+        `${other.backend.name === backend.name ? "another instance of it" : other.backend.name}; ` +
+        `move them with await keys.to(backend)`,
+    );
+  }
+  const dtype = other?.dtype ?? wanted ?? keys.dtype;
+  checkDType(what, keys, values, dtype);
+  return own ?? { backend, dtype, batch, heads, keySize, valueSize };
+}
+
+function checkDType(what: string, keys: Tensor, values: Tensor, dtype: DType): void {
+  const { kind, blockSize } = dtypeInfo(dtype);
+  const refuse = (why: string) =>
+    new DTypeError(
+      `Cannot append keys ${keys.dtype} ${showShape(keys.shape)} and values ${values.dtype} ` +
+        `${showShape(values.shape)} to ${what}: ${why}`,
+    );
+  const cacheable = (x: DType) => x === "q8_0" || dtypeInfo(x).kind === "float";
+  if (!cacheable(keys.dtype) || !cacheable(values.dtype)) {
+    throw refuse('a cache takes floats and q8_0; convert with to("f32")');
+  }
+  if (kind === "block" && (keys.shape[3]! % blockSize !== 0 || values.shape[3]! % blockSize !== 0)) {
+    throw refuse(
+      `a ${dtype} cache needs head sizes that are multiples of ${blockSize}, not ${keys.shape[3]} and ` +
+        `${values.shape[3]}; use dtype "f16"`,
+    );
+  }
+}
