@@ -167,18 +167,20 @@ function emptyChecked(op: string, shape: Shape, dtype: DType, backend: Backend, 
 }
 
 /**
- * A constant whose bytes come in pieces, so that a large weight is never twice in memory.
+ * A tensor whose bytes come in pieces, so that a large weight is never twice in memory.
  *
  * @param pieces canonical bytes in order, cut anywhere; each is used before the next is asked for
+ * @param options `constant` (true when left out) promises that it will not be written to
  * @throws {ShapeError} when there are more or fewer bytes than the shape takes; nothing stays allocated
  */
 export async function tensorFromPieces(
   shape: Shape,
   dtype: DType,
   pieces: AsyncIterable<Uint8Array>,
-  options: { backend?: Backend | undefined } = {},
+  options: { backend?: Backend | undefined; constant?: boolean | undefined } = {},
 ): Promise<Tensor> {
-  const out = emptyChecked("load", shape, dtype, resolveBackend(options.backend), true).keep();
+  const { constant = true } = options;
+  const out = emptyChecked("load", shape, dtype, resolveBackend(options.backend), constant).keep();
   const { storage, backend } = out;
   try {
     let offset = 0;
@@ -194,7 +196,7 @@ export async function tensorFromPieces(
           `${offset === Infinity ? "more" : offset} came`,
       );
     }
-    backend.freeze(storage.buffer);
+    if (constant) backend.freeze(storage.buffer);
     return out;
   } catch (error) {
     out.dispose();

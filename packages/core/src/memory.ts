@@ -115,6 +115,8 @@ export class Storage {
   readonly numel: number;
   /** Bytes taken, in canonical form. */
   readonly byteLength: number;
+  /** Written once, as loaded weights are: the backend may repack it, so ops refuse to write to it. */
+  readonly constant: boolean;
   /** Counts writes after creation; a gradient that saved an older version refuses to run. */
   version = 0;
   readonly #allocation: Allocation;
@@ -131,6 +133,7 @@ export class Storage {
     this.backend = backend;
     this.dtype = dtype;
     this.numel = numel;
+    this.constant = constant;
     this.byteLength = byteLengthOf(dtype, numel);
     backend.memory.admit(backend.name, dtype, shape, this.byteLength);
     const buffer = backend.allocate(dtype, Math.max(numel, dtypeInfo(dtype).blockSize), { constant });

@@ -67,6 +67,20 @@ Deno.test("fromBytes: a wrong number of bytes is refused, and nothing stays", ()
   assertEquals(own.memory.liveStorages, 0);
 });
 
+Deno.test("tensorFromPieces: a constant is not written to, a trainable tensor is", async () => {
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    yield new Uint8Array(8);
+  }
+  using constant = await tensorFromPieces([2], "f32", pieces(), { backend });
+  assertThrows(
+    () => constant.fill_(1),
+    BackendError,
+    "Cannot fill [2]: the target is a constant, as loaded weights are; load it with { trainable: true }",
+  );
+  using trainable = await tensorFromPieces([2], "f32", pieces(), { backend, constant: false });
+  assertEquals(await trainable.fill_(1).toArray(), [1, 1]);
+});
+
 Deno.test("tensorFromPieces: pieces cut anywhere", async () => {
   const bytes = new Uint8Array(Float32Array.of(1, 2, 3).buffer);
   async function* pieces(...cuts: number[]): AsyncGenerator<Uint8Array> {

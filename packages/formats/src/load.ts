@@ -15,6 +15,8 @@ export interface LoadOptions {
   readonly backend: Backend;
   /** Ends the loading: it rejects with the signal's reason, and disposes of what it made. */
   readonly signal?: AbortSignal;
+  /** Whether it will be written to, and so is no constant that the backend may repack. */
+  readonly trainable?: boolean;
 }
 
 /** How far loading has come. */
@@ -36,7 +38,7 @@ export interface LoadManyOptions extends LoadOptions {
 }
 
 /**
- * Loads one tensor, as the file stores it (block-quantised tensors stay so), as a constant.
+ * Loads one tensor, as the file stores it (block-quantised tensors stay so), as a constant unless it is trainable.
  *
  * @param file an opened file
  * @param name the tensor's name
@@ -50,7 +52,7 @@ export async function loadTensor(file: TensorFile, name: string, options: LoadOp
 }
 
 /**
- * Loads several tensors, as the file stores them, as constants.
+ * Loads several tensors, as the file stores them, as constants unless they are trainable.
  *
  * @param file an opened file
  * @param options the backend, names, progress, an AbortSignal
@@ -95,5 +97,5 @@ function load(entry: TensorEntry, options: LoadOptions, onPiece: (byteLength: nu
       onPiece(piece.byteLength);
     }
   }
-  return tensorFromPieces(entry.shape, entry.dtype, pieces(), { backend });
+  return tensorFromPieces(entry.shape, entry.dtype, pieces(), { backend, constant: options.trainable !== true });
 }

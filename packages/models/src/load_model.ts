@@ -23,6 +23,8 @@ export interface LoadModelOptions {
   readonly onProgress?: (progress: LoadProgress) => void;
   /** Ends the loading; nothing stays allocated. */
   readonly signal?: AbortSignal;
+  /** Whether weights will be written to; backends may repack those that will not. */
+  readonly trainable?: boolean;
 }
 
 const GGUF_LAYER: Readonly<Record<string, string>> = {

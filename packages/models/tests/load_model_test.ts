@@ -1,6 +1,6 @@
-import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertLess, assertRejects, assertThrows } from "@std/assert";
 import { createScalarBackend } from "../../backend-scalar/mod.ts";
-import { BackendError, randn } from "../../core/mod.ts";
+import { BackendError, randn, ShapeError, tensor, tidy } from "../../core/mod.ts";
 import {
   bytesSource,
   FormatError,
@@ -11,7 +11,7 @@ import {
   type TensorFile,
   writeSafetensors,
 } from "../../formats/mod.ts";
-import { LlamaForCausalLM } from "../../nn/mod.ts";
+import { AdamW, LlamaForCausalLM } from "../../nn/mod.ts";
 import { llamaConfigFromGguf, llamaConfigFromJson, loadModel } from "../mod.ts";
 
 const CONFIG = {
@@ -68,6 +68,38 @@ Deno.test("loadModel: a checkpoint loads, and goes with the model", async () => 
   assertEquals([steps.length, steps.at(-1)], [21, 1]);
   model.dispose();
   assertEquals(backend.memory.liveStorages, 0);
+});
+
+Deno.test("loadModel: a trainable checkpoint trains, a constant one refuses", async () => {
+  const backend = createScalarBackend();
+  const files = { file: await checkpoint(), config: CONFIG };
+  using constant = await loadModel(files, { backend });
+  assertThrows(
+    () => new AdamW(constant.requiresGrad_().parameters()),
+    ShapeError,
+    "it is a constant, as loaded weights are; load it with { trainable: true }",
+  );
+  using model = await loadModel(files, { backend, trainable: true });
+  tidy(() => {
+    for (const [i, weight] of [...model.parameters()].entries()) { // the file's are all 0, which gives no gradient
+      weight.copy_(randn(weight.shape, { seed: i, backend }).mul(0.2));
+    }
+  });
+  using optimizer = new AdamW(model.requiresGrad_().parameters(), { learningRate: 0.05 });
+  using ids = tensor([[1, 2, 3, 4, 1, 2, 3, 4]], { dtype: "i32", backend });
+  const losses: number[] = [];
+  for (let step = 0; step < 8; step++) {
+    const loss = tidy(() => {
+      const result = model.loss(ids, ids);
+      result.backward();
+      optimizer.step();
+      optimizer.zeroGrad();
+      return result.detach();
+    });
+    losses.push(await loss.item());
+    loss.dispose();
+  }
+  assertLess(losses.at(-1)!, losses[0]! / 2);
 });
 
 Deno.test("loadModel: a missing tensor is named", async () => {

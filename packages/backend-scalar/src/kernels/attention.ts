@@ -10,13 +10,14 @@
  * - attention_positions.ts and attention_masks.ts say what counts
  * - attention_tile.ts is the softmax
  *
- * Speed by that of the composition (matmul, mul, softmax, matmul on f32), measured in turns, V8 15.0, one thread, D = 64,
- * three groups of three heads; causal at T = 512 is compared with the composition that masks, and takes 0.54 of full:
+ * Speed by that of the f32 composition (matmul, mul, softmax, matmul; it masks nothing), measured in turns, V8 15.0, one
+ * thread, D = 64, three groups of three heads; causal takes 0.54 of the time of full at T = 512:
  *
- *     T     S     f32   causal   f16 keys   q8_0 keys   plain dot product loop, as many multiply-adds
- *     512   512   2.1   3.9                             0.7 to 1.1
- *     1     512   1.5   1.5      0.8        0.95        1.0
- *     1     4096  1.5   1.5      0.8        0.95        1.0
+ *     T     S              f32 keys     f16 keys     q8_0 keys
+ *     512   512   full     2.1 to 2.8
+ *     512   512   causal   3.6 to 4.6   3.3 to 3.6   3.0 to 4.4
+ *     1     512            1.5 to 2.0   0.6 to 0.9   0.9 to 1.4
+ *     1     4096           1.5          0.6 to 0.8   0.95
  *
  * Tried and dropped: f64 copies of all blocks (at T = 1 half as fast, else no gain); adding four weighted values to a row
  * of sums at a time, as matmul does (0.4 of sums kept in registers).

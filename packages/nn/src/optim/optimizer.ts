@@ -66,8 +66,8 @@ export abstract class Optimizer<Options extends OptimizerOptions> implements Dis
    * Takes parameters, which stay their owner's.
    *
    * @param options settings of groups that do not have their own
-   * @throws {ShapeError} when there is no parameter, one is listed twice, is no leaf or does not require a gradient, or a
-   * setting is out of its range
+   * @throws {ShapeError} when there is no parameter, one is listed twice, is a constant or no leaf, or does not require a
+   * gradient, or a setting is out of its range
    */
   constructor(rule: UpdateRule<Options>, parameters: TrainedParameters<Options>, options: Partial<Options>) {
     this.#rule = rule;
@@ -226,6 +226,7 @@ function checkParameters(name: string, parameters: readonly Tensor[]): void {
     };
     parameter.checkAlive(`make ${name} of`);
     if (parameter.gradNode === undefined) fail("it requires no gradient; call requiresGrad_() on it or leave it out");
+    if (parameter.storage.constant) fail("it is a constant, as loaded weights are; load it with { trainable: true }");
     if (parameter.gradNode?.isLeaf === false) fail("an op made it, so it is no leaf; pass what it was made from");
     if (parameter.shape.some((size, dim) => size > 1 && parameter.strides[dim] === 0)) {
       fail("it is expanded, so its elements share memory; clone it first");

@@ -7,7 +7,7 @@
  */
 import { allocate, call, callInto, commonBackend } from "../../dispatch.ts";
 import { type BlockDType, type DType, dtypeInfo, isBlock } from "../../dtype.ts";
-import { DTypeError, ShapeError, showShape } from "../../errors.ts";
+import { BackendError, DTypeError, ShapeError, showShape } from "../../errors.ts";
 import { record } from "../../grad/node.ts";
 import { Tensor } from "../../tensor.ts";
 import { fit } from "./binary.ts";
@@ -65,6 +65,7 @@ export function clone(x: Tensor): Tensor {
  * @returns target itself
  * @throws {ShapeError} when source does not broadcast to target, or target repeats elements
  * @throws {DTypeError} when target requires a gradient, cuts blocks, or holds blocks of another dtype than q8_0
+ * @throws {BackendError} when target is a constant
  */
 export function copy_(target: Tensor, source: Tensor): Tensor {
   const shapes = `${showShape(source.shape)} into ${showShape(target.shape)}`;
@@ -94,12 +95,17 @@ function checkWholeBlocks({ dtype, layout: { shape, strides, offset } }: Tensor,
 /**
  * @ignore Refuses a target that cannot be written through.
  * @param quantizes the block dtype that the op can write
- * @throws {ShapeError} {DTypeError}
+ * @throws {ShapeError} {DTypeError} {BackendError}
  */
 export function checkWritable(op: string, target: Tensor, shapes: string, quantizes?: BlockDType): void {
   target.checkAlive(op);
   if (isBlock(target.dtype) && target.dtype !== quantizes) {
     throw new DTypeError(`Cannot ${op} ${shapes}: ${target.dtype} blocks cannot be written to`);
+  }
+  if (target.storage.constant) {
+    throw new BackendError(
+      `Cannot ${op} ${shapes}: the target is a constant, as loaded weights are; load it with { trainable: true }`,
+    );
   }
   if (target.requiresGrad) {
     throw new DTypeError(`Cannot ${op} ${shapes}: the target requires a gradient; write to target.detach()`);
