@@ -88,7 +88,7 @@ Deno.test("loadModel: a trainable checkpoint trains, a constant one refuses", as
   using optimizer = new AdamW(model.requiresGrad_().parameters(), { learningRate: 0.05 });
   using ids = tensor([[1, 2, 3, 4, 1, 2, 3, 4]], { dtype: "i32", backend });
   const losses: number[] = [];
-  for (let step = 0; step < 8; step++) {
+  for (let step = 0; step < 16; step++) {
     const loss = tidy(() => {
       const result = model.loss(ids, ids);
       result.backward();
