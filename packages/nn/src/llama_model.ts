@@ -79,6 +79,17 @@ export class LlamaModel extends Module {
    * @throws {ShapeError} when an id is outside the vocabulary
    */
   outputs(ids: Tensor, inputs: LlamaInputs = {}, returns: readonly LlamaReturn[] = []): LlamaModelOutputs {
+    const { cache } = inputs;
+    const past = cache?.length ?? 0;
+    try {
+      return this.#run(ids, inputs, returns);
+    } catch (error) {
+      cache?.truncate(past); // some layers had taken the tokens already
+      throw error;
+    }
+  }
+
+  #run(ids: Tensor, inputs: LlamaInputs, returns: readonly LlamaReturn[]): LlamaModelOutputs {
     const keeps = returns.includes("hiddenStates");
     return tidy(() => {
       const options = { cache: inputs.cache, ...this.#describe(ids, inputs) };

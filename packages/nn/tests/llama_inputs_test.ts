@@ -1,9 +1,12 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { createScalarBackend } from "../../backend-scalar/mod.ts";
 import {
+  BackendError,
   causalMask,
   crossEntropy,
   DTypeError,
+  GrowableKvCache,
+  type KeyValueView,
   type KvCache,
   ShapeError,
   SlidingWindowKvCache,
@@ -282,4 +285,25 @@ Deno.test("Llama: configs that no model can have are refused", () => {
   const turns = "elements; it turns pairs, at most all of them";
   refuse({ headDim: 5 }, `RoPE would turn 5 of a head's 5 ${turns}`);
   refuse({ partialRotaryFactor: 2 }, `RoPE would turn 8 of a head's 4 ${turns}`);
+});
+
+/** A cache whose second layer has no room. */
+class FailingCache extends GrowableKvCache {
+  override append(layer: number, keys: Tensor, values: Tensor): KeyValueView {
+    if (layer === 1 && keys.shape[2] === 2) throw new BackendError("no room");
+    return super.append(layer, keys, values);
+  }
+}
+
+Deno.test("Llama: a pass that fails between layers leaves the cache as it was", () => {
+  using model = llama();
+  using cache = new FailingCache(CONFIG.numHiddenLayers);
+  model.forward(ints([[3, 1, 4]]), { cache }).dispose();
+  assertThrows(() => model.forward(ints([[1, 5]]), { cache }), BackendError, "no room");
+  assertEquals(cache.length, 3);
+  using got = model.forward(ints([[9]]), { cache });
+  using fresh = model.createCache();
+  model.forward(ints([[3, 1, 4]]), { cache: fresh }).dispose();
+  using want = model.forward(ints([[9]]), { cache: fresh });
+  assertEquals([...got.dataSync()], [...want.dataSync()]);
 });
