@@ -42,9 +42,24 @@ function shape(backend: Backend, name: string, length: number, keys: number, rep
   ];
 }
 
+/** Microseconds of appending a token to a layer of a growable cache that holds `length`. */
+function append(backend: Backend, length: number): BenchCase {
+  const cache = new GrowableKvCache(1);
+  const [, keys, values] = operands(backend, 1, length);
+  const [, key, value] = operands(backend, 1, 1);
+  tidy(() => cache.append(0, keys, values));
+  const run = (): void => {
+    tidy(() => cache.append(0, key, value));
+    cache.truncate(length);
+  };
+  return { name: `append a token to ${length}`, unit: "µs", repeats: 500, run, figure: (seconds) => seconds * 1e6 };
+}
+
 /** The cases. */
 export function attentionCases(backend: Backend): BenchCase[] {
   return [
+    append(backend, 400),
+    append(backend, 4000),
     ...shape(backend, "prompt of 256", 256, 256, 1),
     ...shape(backend, "a token after 400", 1, 400, 20),
     ...shape(backend, "a token after 4000", 1, 4000, 4),
