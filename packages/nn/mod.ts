@@ -17,7 +17,7 @@ export { LlamaMLP } from "./src/llama_mlp.ts";
 export * from "./src/llama_model.ts";
 export { Module } from "./src/module.ts";
 export * from "./src/multihead_gqa.ts";
-export * from "./src/norm.ts";
+export { LayerNorm, type NormOptions, RMSNorm } from "./src/norm.ts";
 export { AdamW, type AdamWOptions } from "./src/optim/adamw.ts";
 export { clipGradNorm_, type ClipGradNormOptions, gradNorm } from "./src/optim/clip.ts";
 export {

@@ -170,8 +170,13 @@ Deno.test("scatter: an index out of range writes nothing", () => {
 });
 
 Deno.test("random: the top 24 bits of Threefry by element", () => {
-  const got = run(kernels.random, [], output("f32", [2, 3]), { seed: [7, 9] });
-  assertEquals(got, [0, 1, 2, 3, 4, 5].map((i) => Math.floor(threefry2x32(7, 9, i, 0)[0] / 256) / 2 ** 24));
+  const whole = { start: 0, run: 6, step: 0 };
+  const got = run(kernels.random, [], output("f32", [2, 3]), { seed: [7, 9], ...whole });
+  const draw = (low: number, high = 0): number => Math.floor(threefry2x32(7, 9, low, high)[0] / 256) / 2 ** 24;
+  assertEquals(got, [0, 1, 2, 3, 4, 5].map((i) => draw(i)));
+  const slice = { start: 2 ** 32 - 1, run: 2, step: 10 }; // of rows of 10, the last elements but one and two
+  const part = run(kernels.random, [], output("f32", [2, 2]), { seed: [7, 9], ...slice });
+  assertEquals(part, [draw(2 ** 32 - 1), draw(0, 1), draw(9, 1), draw(10, 1)]);
 });
 
 function near(got: number[], want: number[], tolerance = 1e-7): void {

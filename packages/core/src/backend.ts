@@ -111,6 +111,18 @@ export type NoAttrs = Readonly<Record<never, never>>;
 /** A 64-bit seed as two unsigned 32-bit words: the key of Threefry-2x32. */
 export type Seed = readonly [number, number];
 
+/** Which draws of a seed the `random` kernel makes: runs of `run` counters, each `step` after the one before. */
+export interface RandomAttrs {
+  /** The key. */
+  readonly seed: Seed;
+  /** The first counter. */
+  readonly start: number;
+  /** Counters in a row. */
+  readonly run: number;
+  /** From the start of a run to that of the next. */
+  readonly step: number;
+}
+
 /** What every backend has; leaving one out does not compile. */
 export interface PrimitiveKernels<B> {
   /** `out[i] = value + i * step`, i counting elements in row-major order. */
@@ -139,8 +151,11 @@ export interface PrimitiveKernels<B> {
   >;
   /** Two outputs, values and i32 indices, sorted along `dim`; stable; NaN counts as largest. */
   sort: Kernel<B, readonly [x: Operand<B>], { readonly dim: number; readonly descending: boolean }>;
-  /** f32 uniform in [0, 1): element i is the top 24 bits of the first word of Threefry-2x32(seed, [i, 0]) / 2^24. */
-  random: Kernel<B, readonly [], { readonly seed: Seed }>;
+  /**
+   * f32 uniform in [0, 1): element i is the top 24 bits of the first word of Threefry-2x32(seed, [n mod 2^32, n / 2^32])
+   * over 2^24, with `n = start + floor(i / run) * step + i % run`: the draws of a slice of a larger tensor.
+   */
+  random: Kernel<B, readonly [], RandomAttrs>;
 }
 
 /** What a backend may have; each has a composition of primitives as its definition. */

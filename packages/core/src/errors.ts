@@ -31,3 +31,41 @@ export function showShape(shape: readonly number[]): string {
 export function internalError(what: string): Error {
   return new Error(`Internal: ${what}`);
 }
+
+/** A setting as messages show it; JSON would write NaN and Infinity as null, and fails on BigInts. */
+export function showValue(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(showValue).join(", ")}]`;
+  return typeof value === "object" && value !== null
+    ? `an object of ${value.constructor?.name ?? "no class"}`
+    : String(value);
+}
+
+/**
+ * Refuses settings that nobody would look at: misspelt ones, those of other libraries, and what is no object at all.
+ *
+ * @param what what the message says cannot be done: `attend`, `make AdamW`
+ * @param options what the caller gave; undefined is fine
+ * @param known the names there are
+ * @param foreign names from elsewhere, with what to use instead
+ * @throws {ShapeError} naming the first unknown one
+ */
+export function checkNames(
+  what: string,
+  options: unknown,
+  known: Readonly<Record<string, true>>,
+  foreign: Readonly<Record<string, string>> = {},
+): void {
+  if (options === undefined) return;
+  const names = Object.keys(known);
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new ShapeError(
+      `Cannot ${what} with options ${showValue(options)}: they are an object of ${names.join(", ")}`,
+    );
+  }
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(known, name)) continue;
+    const instead = Object.hasOwn(foreign, name) ? foreign[name] : names.join(", ");
+    throw new ShapeError(`Cannot ${what} with an option "${name}": there is none; use ${instead}`);
+  }
+}

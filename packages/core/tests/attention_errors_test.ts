@@ -2,12 +2,15 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { createScalarBackend } from "../../backend-scalar/mod.ts";
 import {
+  attention,
   type AttentionOptions,
   attentionQkvPacked,
+  type AttentionReturns,
   BackendError,
   causalMask,
   createBlockMask,
   DTypeError,
+  GrowableKvCache,
   mods,
   ones,
   repeatKv,
@@ -112,7 +115,7 @@ const OPTIONS: readonly Wrong[] = [
   ],
   [{ window: { right: 1.5 } }, ShapeError, "Cannot attend with window.right 1.5: it is a count of positions from 0"],
   [{ window: { sinkTokens: Infinity } }, ShapeError, "Cannot attend with window.sinkTokens"],
-  [{ scale: NaN }, ShapeError, "Cannot attend with scale"],
+  [{ scale: NaN }, ShapeError, "Cannot attend with scale NaN: it is a finite factor"],
   [{ softcap: 0 }, ShapeError, "Cannot attend with softcap 0: it is a bound above 0; leave it out for none"],
   [{ offset: 0.5 }, ShapeError, "Cannot attend with offset 0.5: it is the first query's position"],
   [{ dropout: 1, seed: 1 }, ShapeError, "Cannot attend with dropout 1: it is a probability below 1"],
@@ -199,11 +202,11 @@ Deno.test("block masks name what does not fit", async () => {
   );
   assertEquals(
     await fails(createBlockMask((b, _h, t) => b.add(t), settings)),
-    "DTypeError: Cannot make a blockMask: maskMod gave i32 [1, 1, 2, 1], not bool",
+    "DTypeError: Cannot make a blockMask: maskMod gave i32 [1, 1, 2, 1]; it must give bool",
   );
   assertEquals(
     await fails(createBlockMask(() => bools(3, 1, 1, 1), settings)),
-    "ShapeError: Cannot make a blockMask: maskMod gave [3, 1, 1, 1], which does not broadcast to [1, 1, 2, 4]; pass " +
+    "ShapeError: Cannot make a blockMask: maskMod gave [3, 1, 1, 1], which does not broadcast to the scores [1, 1, 2, 4]; pass " +
       "{ batch } or { heads } where it looks at b or h",
   );
 });
@@ -220,22 +223,112 @@ Deno.test("ready-made functions check what they are made of", () => {
     "Cannot mask documents by ids [1, 1, 1]: they are [S] or [B, S]",
   );
   assertThrows(() => mods.alibi(of(2, 2)), ShapeError, "Cannot alibi with slopes [2, 2]: they are [H]");
-  assertThrows(() => mods.prefix(of(2, 2)), ShapeError, "Cannot make a prefix of [2, 2]: it is a number, or [B]");
+  assertThrows(() => mods.prefix(NaN), ShapeError, "Cannot make a prefix of NaN: it is a count from 0, or [B]");
+  assertThrows(() => mods.andMasks(), ShapeError, "Cannot andMasks of nothing: give at least one function");
+  assertThrows(() => mods.prefix(of(2, 2)), ShapeError, "Cannot make a prefix of [2, 2]: it is a count from 0, or [B]");
 });
 
-Deno.test("a window that has evicted takes no key lengths", () => {
+Deno.test("a cache with a window takes no key lengths, from its first token on", () => {
   using cache = new SlidingWindowKvCache(1, { window: 2, blockTokens: 2 });
-  for (let i = 0; i < 8; i++) {
-    const view = cache.append(0, of(1, 1, 1, 4), of(1, 1, 1, 4));
-    if (view.keyPositions === undefined) continue;
-    assertThrows(
-      () => scaledDotProductAttention(of(1, 1, 1, 4), view, { keyLengths: ints(1) }),
+  const view = cache.append(0, of(1, 1, 1, 4), of(1, 1, 1, 4));
+  assertThrows(
+    () => scaledDotProductAttention(of(1, 1, 1, 4), view, { keyLengths: ints(1) }),
+    ShapeError,
+    "Cannot attend with keyLengths to a cache with a window: its 1 keys of 1 tokens are not always the first ones; use a " +
+      "maskMod, or another cache",
+  );
+});
+
+Deno.test("queries that cannot be a cache's last tokens are refused", () => {
+  using cache = new GrowableKvCache(1);
+  const view = cache.append(0, of(1, 1, 3, 4), of(1, 1, 3, 4));
+  assertThrows(
+    () => scaledDotProductAttention(of(1, 1, 5, 4), view),
+    ShapeError,
+    "Cannot attend with 5 queries to a cache of 3 tokens: they are its last ones; append their keys and values first, or " +
+      "pass { offset }",
+  );
+  assertThrows(
+    () => scaledDotProductAttention(of(1, 1, 1, 4), view, { causal: "upper-left" }),
+    ShapeError,
+    'Cannot attend with causal "upper-left" and 1 queries to a cache of 3 tokens: the queries are its last tokens; use ' +
+      '"lower-right", or pass { offset }',
+  );
+  scaledDotProductAttention(of(1, 1, 3, 4), view, { causal: "upper-left" }).dispose();
+});
+
+Deno.test("attention refuses what is no tensor and no function", () => {
+  using query = of(1, 1, 3, 4);
+  const attend = (key: unknown, value: unknown, options: object = {}) =>
+    scaledDotProductAttention(query, key as Tensor, value as Tensor, options); // untyped callers pass anything
+  const tail = "it is a Tensor; make one with tensor()";
+  assertThrows(() => attend(undefined, query), DTypeError, `Cannot attend with key undefined: ${tail}`);
+  assertThrows(() => attend([[1]], query), DTypeError, `Cannot attend with key [[1]]: ${tail}`);
+  assertThrows(() => attend(query, null), DTypeError, `Cannot attend with value null: ${tail}`);
+  assertThrows(() => attend(query, query, { mask: null }), DTypeError, `Cannot attend with mask null: ${tail}`);
+  assertThrows(
+    () => attend(query, query, { scoreMod: 3 }),
+    DTypeError,
+    "Cannot attend with scoreMod 3: it is a function of index tensors",
+  );
+  assertThrows(
+    () => attend(query, query, { blockMask: {} }),
+    DTypeError,
+    "Cannot attend with blockMask an object of Object: it is what createBlockMask gives, awaited",
+  );
+  assertThrows(
+    () => attend(query, query, { scoreMod: () => undefined }),
+    DTypeError,
+    "Cannot attend: scoreMod gave undefined, no tensor; it must give floats",
+  );
+  assertThrows(
+    () => attend(query, query, { maskMod: () => true }),
+    DTypeError,
+    "Cannot attend: maskMod gave true, no tensor; it must give bool",
+  );
+});
+
+Deno.test("attention refuses nested options that nobody would look at", () => {
+  using x = of(1, 1, 3, 4);
+  const refuse = (options: object, message: string) =>
+    void assertThrows(
+      () => attention(x, x, x, options as AttentionOptions & { returns: AttentionReturns }), // as an untyped caller may
       ShapeError,
-      "Cannot attend with keyLengths to a cache that has evicted tokens",
+      message,
     );
-    return;
-  }
-  throw new Error("8 tokens in a window of 2 evicted none");
+  refuse({ window: 4 }, "Cannot attend with a window with options 4: they are an object of left, right, sinkTokens");
+  refuse({ window: [1, 1] }, "Cannot attend with a window with options [1, 1]");
+  refuse(
+    { window: { lefft: 1 } },
+    'Cannot attend with a window with an option "lefft": there is none; use left, right',
+  );
+  refuse({ returns: { weigths: true } }, 'Cannot attend with returns with an option "weigths"');
+  refuse({ returns: ["weights"] }, 'Cannot attend with returns with options ["weights"]');
+  refuse(
+    { returns: { weights: false } },
+    'Cannot attend with returns.weights false: it is true or "mean", or left out',
+  );
+  refuse({ returns: { scores: "masks" } }, 'Cannot attend with returns.scores "masks": it is "raw" or "scaled" or');
+  refuse({ returns: null }, "Cannot attend with returns with options null");
+  assertThrows(
+    () => scaledDotProductAttention(x, x, x, { returns: { weights: true } } as AttentionOptions), // likewise
+    ShapeError,
+    'Cannot attend with an option "returns": there is none; use attention, which hands out more than the output',
+  );
+});
+
+Deno.test("scaledDotProductGqa refuses options of other calls, and a scale of 0", () => {
+  const inputs = { query: of(1, 3, 4, 8), key: of(1, 5, 2, 8), value: of(1, 5, 2, 8) };
+  assertThrows(
+    () => scaledDotProductGqa(inputs, { causal: true } as object),
+    ShapeError,
+    'Cannot scaledDotProductGqa with an option "causal": there is none; use isCausal',
+  );
+  assertThrows(
+    () => scaledDotProductGqa(inputs, { scale: 0 }),
+    ShapeError,
+    "scale 0 divides the scores, so it is finite and not 0",
+  );
 });
 
 const GQA: readonly (readonly [string, () => unknown, string])[] = [
@@ -300,6 +393,11 @@ Deno.test("the calls for people who compose by hand check their shapes", () => {
     () => attentionQkvPacked(of(1, 2, 4, 3, 8)),
     ShapeError,
     "Cannot attentionQkvPacked [1, 2, 4, 3, 8]: it is [B, T, 3, H, D]",
+  );
+  assertThrows(
+    () => attentionQkvPacked(of(1, 2, 3, 4, 8), { causal: "upper-left" as unknown as boolean }), // from untyped code
+    ShapeError,
+    'Cannot attentionQkvPacked with causal "upper-left": it is true or false',
   );
   assertThrows(() => repeatKv(of(2, 3), 2), ShapeError, "Cannot repeatKv [2, 3] 2 times: it is [B, Hkv, S, D]");
   assertThrows(() => repeatKv(of(1, 2, 3, 4), 0.5), ShapeError, "Cannot repeatKv [1, 2, 3, 4] 0.5 times");

@@ -73,7 +73,7 @@ Deno.test("what was written to after it was saved is refused", () => {
   assertEquals(
     assertThrows(() => y.backward(), BackendError).message,
     "Cannot go backward through mul [2]: its operand [2] was written to after it was used " +
-      `(version ${factor.storage.version}, saved at ${saved}); write to a copy instead`,
+      `(version ${factor.storage.version}, saved at ${saved}); go backward before writing to it (a cache's append writes), or write to a copy`,
   );
 });
 

@@ -2,17 +2,23 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { createScalarBackend } from "../../backend-scalar/mod.ts";
 import {
+  type Backend,
   BackendError,
   DTypeError,
   GrowableKvCache,
   type KvCache,
   type KvCacheDType,
+  type KvCacheOptions,
   PagedKvCache,
+  type PagedKvCacheOptions,
   randn,
   type SavedKvCache,
   ShapeError,
   SlidingWindowKvCache,
+  type SlidingWindowKvCacheOptions,
   StaticKvCache,
+  type StaticKvCacheOptions,
+  type Tensor,
   zeros,
 } from "../mod.ts";
 import { FORMS, release } from "./kv_cache_model.ts";
@@ -37,7 +43,58 @@ const MAKING: readonly (readonly [() => unknown, typeof ShapeError | typeof DTyp
   [
     () => new GrowableKvCache(1, { dtype: "q4_0" as KvCacheDType }), // a caller without types
     DTypeError,
-    'Cannot make a cache of dtype "q4_0": it is f32, f16, q8_0',
+    'Cannot make a GrowableKvCache of dtype "q4_0": it is one of f32, f16, bf16, f64, q8_0',
+  ],
+  [
+    () => new GrowableKvCache("2" as unknown as number), // likewise
+    ShapeError,
+    'Cannot make a cache of "2" layers: there must be at least one',
+  ],
+  [
+    () => new GrowableKvCache(1, { capacity: 8 } as KvCacheOptions), // likewise
+    ShapeError,
+    'Cannot make a GrowableKvCache with an option "capacity": there is none; use a StaticKvCache',
+  ],
+  [
+    () => new GrowableKvCache(1, "f16" as KvCacheOptions), // likewise
+    ShapeError,
+    'Cannot make a GrowableKvCache with options "f16": they are an object of dtype',
+  ],
+  [
+    () => new StaticKvCache(1, { capacity: 8, maxLength: 8 } as StaticKvCacheOptions), // likewise
+    ShapeError,
+    'Cannot make a StaticKvCache with an option "maxLength": there is none; use capacity',
+  ],
+  [
+    () => new StaticKvCache(1, undefined as unknown as StaticKvCacheOptions), // likewise
+    ShapeError,
+    "Cannot make a cache with capacity undefined: it is a whole number of tokens, at least 1",
+  ],
+  [
+    () => new SlidingWindowKvCache(1, undefined as unknown as SlidingWindowKvCacheOptions), // likewise
+    ShapeError,
+    "Cannot make a cache with window undefined: it is a whole number of tokens, at least 1",
+  ],
+  [
+    () => new SlidingWindowKvCache(1, { window: 4, sinktokens: 1 } as SlidingWindowKvCacheOptions), // likewise
+    ShapeError,
+    'Cannot make a SlidingWindowKvCache with an option "sinktokens": there is none; use dtype, window, sinkTokens, ' +
+    "blockTokens",
+  ],
+  [
+    () => new SlidingWindowKvCache(1, { left: 4 } as unknown as SlidingWindowKvCacheOptions), // likewise
+    ShapeError,
+    'Cannot make a SlidingWindowKvCache with an option "left": there is none; use window, which is left + 1',
+  ],
+  [
+    () => new PagedKvCache(1, { capacity: 8, pageSize: 4 } as PagedKvCacheOptions), // likewise
+    ShapeError,
+    'Cannot make a PagedKvCache with an option "pageSize": there is none; use pageTokens',
+  ],
+  [
+    () => new PagedKvCache(1, { capacity: "8" as unknown as number }), // likewise
+    ShapeError,
+    'Cannot make a cache with capacity "8": it is a whole number of tokens, at least 1',
   ],
   [
     () => new StaticKvCache(1, { capacity: 0 }),
@@ -79,6 +136,11 @@ const APPENDING: readonly (readonly [(cache: KvCache) => unknown, string])[] = [
   [(c) => c.append(2, t(1, 2, 1, 4), t(1, 2, 1, 8)), "Cannot append to layer 2 of a cache: it has layers 0 to 1"],
   [(c) => c.append(-1, t(1, 2, 1, 4), t(1, 2, 1, 8)), "Cannot append to layer -1 of a cache: it has layers 0 to 1"],
   [
+    (c) => c.append("length" as unknown as number, t(1, 2, 1, 4), t(1, 2, 1, 8)), // a caller without types
+    'Cannot append to layer "length" of a cache: it has layers 0 to 1',
+  ],
+  [(c) => c.lengthOf(2), "Cannot tell the length of layer 2 of a cache: it has layers 0 to 1"],
+  [
     (c) => c.append(0, t(2, 1, 4), t(1, 2, 1, 8)),
     "Cannot append keys [2, 1, 4] and values [1, 2, 1, 8] to layer 0: each is [B, Hkv, T, D], with one T, B and Hkv",
   ],
@@ -116,6 +178,60 @@ Deno.test("wrong appends and truncations, in every form, change nothing", () => 
     const { byteLength } = cache;
     for (const [run, message] of APPENDING) assertThrows(() => run(cache), ShapeError, message, form.name);
     assertEquals([cache.length, cache.byteLength], [3, byteLength]);
+  }
+});
+
+Deno.test("layers that would come apart are refused, in every form", () => {
+  for (const form of FORMS) {
+    for (const past of [0, 3]) {
+      using cache = form.make(3);
+      if (past > 0) filled(cache);
+      const add = (layer: number, count: number) => release(cache.append(layer, t(1, 2, count, 4), t(1, 2, count, 8)));
+      add(0, 4);
+      const { byteLength } = cache;
+      assertThrows(
+        () => add(1, 2),
+        ShapeError,
+        `Cannot append 2 tokens to layer 1: with the ${past} it has they are ${past + 2}, and layer 0 has ${
+          past + 4
+        }; ` +
+          `append 4, or take the step back with truncate(${past})`,
+        form.name,
+      );
+      assertEquals([cache.byteLength, cache.lengthOf(1)], [byteLength, past]);
+      if (past === 0) add(1, 4); // before, layer 0 may have been used alone
+      for (const count of past === 0 ? [] : [0, 1]) {
+        assertThrows(
+          () => add(0, count),
+          ShapeError,
+          `Cannot append ${count} tokens to layer 0: it has 7 and layer 1 has 3; append to that one first, or take the ` +
+            `step back with truncate(3)`,
+          form.name,
+        );
+      }
+      cache.truncate(past);
+      for (const layer of [2, 0, 1]) add(layer, 2); // in any order
+      assertEquals(cache.length, past + 2);
+    }
+  }
+});
+
+Deno.test("keys and values that are no tensors", () => {
+  const wrong = (x: unknown) => x as Tensor; // a caller without types
+  for (const form of FORMS) {
+    using cache = filled(form.make(1));
+    assertThrows(
+      () => cache.append(0, t(1, 2, 1, 4), wrong(undefined)),
+      DTypeError,
+      "Cannot append keys f32 [1, 2, 1, 4] and values undefined to layer 0: each is a Tensor [B, Hkv, T, D]; make one " +
+        "with tensor()",
+    );
+    assertThrows(
+      () => cache.append(0, wrong([[1]]), wrong([[1]])),
+      DTypeError,
+      "Cannot append keys [[1]] and values [[1]] to layer 0: each is a Tensor [B, Hkv, T, D]; make one with tensor()",
+    );
+    assertEquals(cache.length, 3);
   }
 });
 
@@ -186,6 +302,32 @@ Deno.test("window: back beyond the last eviction", () => {
 type Change = (saved: SavedKvCache) => SavedKvCache;
 
 const RESTORING: readonly (readonly [Change, typeof ShapeError | typeof DTypeError, string])[] = [
+  [
+    () => null as unknown as SavedKvCache, // a caller without types
+    ShapeError,
+    "Cannot restore a cache from null: it takes what save gives, awaited",
+  ],
+  [
+    () => Promise.resolve() as unknown as SavedKvCache, // likewise
+    ShapeError,
+    "Cannot restore a cache from an object of Promise: it takes what save gives, awaited",
+  ],
+  [
+    (s) => JSON.parse(JSON.stringify(s)),
+    ShapeError,
+    "Cannot restore a cache: keys of layer 0 are an object of Object, and no shape with bytes in a Uint8Array; JSON " +
+    "cannot carry them, structuredClone can",
+  ],
+  [
+    (s) => ({ ...s, entries: [null, null] as unknown as SavedKvCache["entries"] }), // likewise
+    ShapeError,
+    "Cannot restore a cache: keys of layer 0 are undefined",
+  ],
+  [
+    (s) => ({ ...s, entries: s.entries.map((e) => ({ ...e, dtype: "i32" as KvCacheDType })) }), // likewise
+    DTypeError,
+    'Cannot restore a growable cache of "i32": a cache holds one of f32, f16, bf16, f64, q8_0; save it again',
+  ],
   [
     (s) => ({ ...s, form: "static" }),
     ShapeError,
@@ -262,13 +404,18 @@ Deno.test("restoring where it cannot be", async () => {
   assertThrows(
     () => half.restore(saved, { backend }),
     DTypeError,
-    "Cannot restore a growable cache of f32: this one holds f16; make one of dtype f32",
+    "Cannot restore a growable cache of f32: this one holds f16, and saved bytes are not converted; make one of dtype f32",
   );
   origin.clear();
   assertThrows(
     () => origin.restore(saved, { backend: createScalarBackend() }),
     BackendError,
     "Cannot restore a cache on scalar: it has its memory on scalar; use a fresh one",
+  );
+  assertThrows(
+    () => origin.restore(saved, { backened: backend } as { backend?: Backend }), // a caller without types
+    ShapeError,
+    'Cannot restore a cache with an option "backened": there is none; use backend',
   );
   using homeless = new GrowableKvCache(2);
   assertThrows(() => homeless.restore(saved), BackendError, "no backend was given");
@@ -314,11 +461,33 @@ Deno.test("restoring another window, or one with too few rows", async () => {
   assertEquals(same.length, 3);
 });
 
-Deno.test("saving fails as a promise does", async () => {
-  using cache = new SlidingWindowKvCache(2, { window: 2, blockTokens: 1 });
-  for (let i = 0; i < 3; i++) filled(cache);
-  for (let i = 0; i < 2; i++) release(cache.append(0, t(1, 2, 4, 4), t(1, 2, 4, 8)));
-  const saving = cache.save();
-  assert(saving instanceof Promise);
-  await assertRejects(() => saving, ShapeError, "Cannot save the 9 tokens that all layers have");
+Deno.test("saved layers of two dtypes", async () => {
+  using origin = filled(new GrowableKvCache(2));
+  const saved = await origin.save();
+  const [first, last] = saved.entries as [SavedKvCache["entries"][0], SavedKvCache["entries"][0]];
+  using fresh = new GrowableKvCache(2);
+  assertThrows(
+    () => fresh.restore({ ...saved, entries: [first, { ...last, dtype: "f16" }] }, { backend }),
+    DTypeError,
+    "Cannot restore a growable cache of f16: its first layer is f32; save it again",
+  );
+  assertEquals(fresh.byteLength, 0);
+});
+
+Deno.test("saving fails as a promise does, and leaves nothing behind", async () => {
+  for (const form of FORMS) {
+    using probe = filled(form.make(2));
+    const tight = createScalarBackend({ memoryBudgetBytes: probe.byteLength + 400 }); // appended tokens take 288
+    using cache = form.make(2);
+    for (const layer of [0, 1]) {
+      using keys = zeros([1, 2, 3, 4], { backend: tight });
+      using values = zeros([1, 2, 3, 8], { backend: tight });
+      release(cache.append(layer, keys, values));
+    }
+    const { liveBytes } = tight.memory;
+    const saving = cache.save(); // copies of both layers take 576
+    assert(saving instanceof Promise);
+    await assertRejects(() => saving, BackendError, "budget", form.name);
+    assertEquals([tight.memory.liveBytes, cache.length], [liveBytes, 3], form.name);
+  }
 });

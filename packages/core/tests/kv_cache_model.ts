@@ -14,10 +14,10 @@ import {
   type Tensor,
   tensor,
 } from "../mod.ts";
-import { f16ToF32, f32ToF16 } from "../src/half.ts";
+import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "../src/half.ts";
 
 /** Every dtype a cache can be told to hold. */
-export const DTYPES: readonly KvCacheDType[] = ["f32", "f16", "q8_0"];
+export const DTYPES: readonly KvCacheDType[] = ["f32", "f16", "bf16", "f64", "q8_0"];
 
 /** Which tokens a form keeps. */
 export interface Keeps {
@@ -128,6 +128,7 @@ export function stored({ keys, values }: Token, dtype: KvCacheDType | undefined)
 
 function rounded(x: Float32Array, dtype: KvCacheDType | undefined): Float32Array {
   if (dtype === "q8_0") return dequantizeBlocks("q8_0", quantizeBlocks("q8_0", x));
+  if (dtype === "bf16") return x.map((value) => bf16ToF32(f32ToBf16(value)));
   return dtype === "f16" ? x.map((value) => f16ToF32(f32ToF16(value))) : x;
 }
 

@@ -1,17 +1,19 @@
 /** Every form of cache against plain arrays: random histories of appends, failures, truncations, forks and saves. */
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { createScalarBackend } from "../../backend-scalar/mod.ts";
 import {
   type Backend,
   GrowableKvCache,
   type KvCache,
   type KvCacheDType,
+  PagedKvCache,
   randn,
   ShapeError,
   SlidingWindowKvCache,
   StaticKvCache,
   type Tensor,
   tidy,
+  viewOf,
 } from "../mod.ts";
 import {
   append,
@@ -156,7 +158,7 @@ class History {
 }
 
 for (const form of FORMS) {
-  for (const dtype of [undefined, ...DTYPES]) {
+  for (const dtype of [undefined, "f16", "bf16", "q8_0"] as const) {
     Deno.test(`${form.name}, ${dtype ?? "dtype of the keys"}: random histories hold what plain arrays do`, async () => {
       for (let seed = 0; seed < 6; seed++) {
         await new History(form, dtype, seed, createScalarBackend()).run(40);
@@ -467,16 +469,79 @@ Deno.test("a cache without tokens is saved and restored as one", async () => {
   }
 });
 
-Deno.test("a window can be saved between layers only while nothing is missing", async () => {
+Deno.test("a window can be saved, and a step taken back, between layers", async () => {
   const backend = createScalarBackend();
   using cache = new SlidingWindowKvCache(2, { window: 2, blockTokens: 1 });
   feed(cache, 8, backend);
-  for (let i = 0; i < 3; i++) release(append(cache, 0, tokens(1), SIZES, backend));
-  await assertRejects(
-    () => cache.save(),
-    ShapeError,
-    "Cannot save the 8 tokens that all layers have: positions 0 to 8",
-  );
+  release(append(cache, 0, tokens(3, 1), SIZES, backend)); // evicts all that a query at 8 cannot see
+  using restored = new SlidingWindowKvCache(2, { window: 2, blockTokens: 1 });
+  restored.restore(await cache.save(), { backend });
+  cache.truncate(8);
+  for (const side of [cache, restored]) {
+    const view = append(side, 0, tokens(1, 2), SIZES, backend);
+    const seen = read(view, SIZES).filter(({ position }) => position >= 7);
+    assertEquals(seen.map(({ position }) => position), [7, 8]);
+    assertEquals(seen.map(({ keys }) => keys), [tokens(8)[7]!.keys, tokens(1, 2)[0]!.keys]);
+    release(view);
+  }
+});
+
+Deno.test("lengthOf tells each layer's tokens, and a layer used alone leaves the others at none", () => {
+  const backend = createScalarBackend();
+  for (const form of FORMS) {
+    using cache = form.make(3);
+    for (const count of [5, 0, 1, 2]) release(append(cache, 1, tokens(count), SIZES, backend));
+    assertEquals([0, 1, 2].map((layer) => cache.lengthOf(layer)), [0, 8, 0], form.name);
+    assertEquals(cache.length, 0);
+    release(append(cache, 0, tokens(8), SIZES, backend)); // joins in, with as many
+    release(append(cache, 1, tokens(1), SIZES, backend));
+    release(append(cache, 0, tokens(1), SIZES, backend));
+    using copy = cache.fork();
+    for (const side of [cache, copy]) assertEquals([0, 1, 2].map((layer) => side.lengthOf(layer)), [9, 9, 0]);
+    copy.clear();
+    assertEquals([copy.lengthOf(1), cache.lengthOf(1)], [0, 9]);
+  }
+});
+
+Deno.test("the first keys decide what a cache holds, values too, whatever dtype could have been asked for", () => {
+  const backend = createScalarBackend();
+  for (const form of FORMS) {
+    for (const dtype of DTYPES) {
+      using cache = form.make(1);
+      using keys = randn([1, 2, 3, 32], { seed: 0, backend }).to(dtype);
+      using values = randn([1, 2, 3, 64], { seed: 1, backend });
+      const view = cache.append(0, keys, values);
+      assertEquals([cache.dtype, view.keys.dtype, view.values.dtype], [dtype, dtype, dtype], form.name);
+      release(view);
+    }
+  }
+});
+
+Deno.test("forks that share a pool agree on what is in it, whichever was first, until the last one goes", () => {
+  const backend = createScalarBackend();
+  using cache = new PagedKvCache(1, { capacity: 8, pageTokens: 4 });
+  using copy = cache.fork();
+  using half = randn([1, 1, 1, 4], { seed: 0, backend, dtype: "f16" });
+  release(copy.append(0, half, half));
+  assertEquals([cache.dtype, cache.length], ["f16", 0]);
+  feedRefused(cache, backend);
+  copy.dispose();
+  assertEquals([cache.dtype, copy.dtype], ["f16", undefined]);
+  cache.dispose();
+  feed(cache, 1, backend);
+  assertEquals(cache.dtype, "f32");
+});
+
+/** Tokens of other shapes than the pool has. */
+function feedRefused(cache: KvCache, backend: Backend): void {
+  assertThrows(() => append(cache, 0, tokens(1), SIZES, backend), ShapeError, "it holds keys [1, 1, T, 4]");
+}
+
+Deno.test("viewOf: plain keys and values as a cache shows them", () => {
+  const backend = createScalarBackend();
+  using keys = randn([1, 2, 5, 4], { seed: 0, backend });
+  using values = randn([1, 2, 5, 8], { seed: 1, backend });
+  assertEquals(viewOf(keys, values), { keys, values, keyCount: 5, tokens: 5 });
 });
 
 Deno.test("a chunk that is a view of the cache itself is appended as it was", () => {

@@ -38,6 +38,11 @@ export function readHeadCounts(text: string, file: string): HeadCounts {
 }
 
 function parseFields(text: string, file: string): Map<string, unknown> {
+  if (typeof text !== "string") { // from JavaScript anything may come
+    throw new FormatError(`Cannot read ${file}: it is parsed already; give the file's text, which is kept as it is`, {
+      file,
+    });
+  }
   let json: unknown;
   try {
     json = JSON.parse(text);

@@ -3,8 +3,8 @@
  * groups (Ainslie et al., 2023, "GQA: Training Generalized Multi-Query Transformer Models", section 2.1). Only `k_proj` and
  * `v_proj` change, `[Hkv * D, E] -> [kvHeads * D, E]`; how is in convert_projection.ts.
  */
-import { DTypeError, isFloat, ShapeError, type Tensor } from "../../core/mod.ts";
-import { showShape } from "../../core/src/errors.ts";
+import { DTypeError, isFloat, ShapeError, Tensor } from "../../core/mod.ts";
+import { checkNames, showShape, showValue } from "../../core/src/errors.ts";
 import { seedWords } from "../../core/src/ops/primitives/random.ts";
 import { sameShape } from "../../core/src/shape.ts";
 import { convertParameter, projectionShape, projectionWeights } from "./convert_projection.ts";
@@ -45,6 +45,18 @@ export interface ConvertedHeads<C extends HeadConfig> {
 }
 
 const METHODS: readonly string[] = ["mean", "first", "random"] satisfies HeadMethod[];
+const OPTIONS = {
+  kvHeads: true,
+  method: true,
+  seed: true,
+} as const satisfies Record<keyof ConvertHeadsOptions, true>;
+const FOREIGN: Readonly<Record<string, string>> = {
+  kv_heads: "kvHeads",
+  num_kv_heads: "kvHeads",
+  numKvHeads: "kvHeads",
+  num_key_value_heads: "kvHeads",
+  numKeyValueHeads: "kvHeads",
+};
 
 /**
  * Converts a state dict, in Hugging Face's names, to fewer key/value heads. It runs where the tensors are and keeps their
@@ -54,8 +66,8 @@ const METHODS: readonly string[] = ["mean", "first", "random"] satisfies HeadMet
  * @param state every parameter by name; block-quantised projections have to be dequantised first
  * @param config the config that belongs to it
  * @returns new parameters, to be disposed of like the old, and the config that belongs to them
- * @throws {ShapeError} when kvHeads does not divide the present number, the method is unknown, the seed is no whole number, or
- * a projection is missing or misshapen
+ * @throws {ShapeError} when kvHeads does not divide the present number, the method or an option is unknown, the seed is no
+ * whole number, the state is no map of tensors, or a projection is missing or misshapen
  * @throws {DTypeError} when a projection is not of floats
  * @example
  * ```ts
@@ -80,7 +92,9 @@ export function convertHeads<C extends HeadConfig>(
   config: C,
   options: ConvertHeadsOptions,
 ): ConvertedHeads<C> {
+  checkNames("convert heads", options, OPTIONS, FOREIGN);
   checkHeads(config, options);
+  checkState(state);
   for (const name of projectionWeights(config)) {
     if (!state.has(name)) throw missing(name, state.size);
   }
@@ -116,19 +130,40 @@ function convertAll(
  *
  * @throws {ShapeError} as {@linkcode convertHeads}
  */
-export function checkHeads({ numKeyValueHeads: heads }: HeadConfig, options: ConvertHeadsOptions): void {
+export function checkHeads(config: HeadConfig, options: ConvertHeadsOptions): void {
+  if (typeof options !== "object" || options === null) { // from JavaScript anything may come
+    throw new ShapeError(
+      `Cannot convert heads with options ${
+        showValue(options)
+      }: say how many and how, as { kvHeads: 1, method: "mean" }`,
+    );
+  }
+  const heads = config?.numKeyValueHeads;
+  if (!Number.isSafeInteger(heads)) {
+    throw new ShapeError(
+      `Cannot convert heads of a config with numKeyValueHeads ${showValue(heads)}: give the model's config, as ` +
+        `llamaConfigFromJson reads it`,
+    );
+  }
   const { kvHeads, method, seed = 0 } = options;
   if (!METHODS.includes(method)) {
-    throw new ShapeError(`Cannot convert heads by "${method}": the method is one of ${METHODS.join(", ")}`);
+    throw new ShapeError(`Cannot convert heads by ${showValue(method)}: the method is one of ${METHODS.join(", ")}`);
   }
   if (!Number.isSafeInteger(kvHeads) || kvHeads < 1 || heads % kvHeads !== 0) {
     const divisors = Array.from({ length: heads }, (_, i) => i + 1).filter((n) => heads % n === 0);
     throw new ShapeError(
-      `Cannot convert ${heads} key/value heads to ${kvHeads}: the new number must divide ${heads}; use ` +
+      `Cannot convert ${heads} key/value heads to ${showValue(kvHeads)}: the new number must divide ${heads}; use ` +
         divisors.join(", "),
     );
   }
   seedWords(seed); // throws for what is no seed
+}
+
+function checkState(state: ReadonlyMap<string, Tensor>): void {
+  if (typeof state?.get === "function" && [...state.values()].every((x) => x instanceof Tensor)) return;
+  throw new ShapeError(
+    `Cannot convert heads of ${showValue(state)}: it is no map of tensors by name; give model.stateDict()`,
+  );
 }
 
 function checkProjection(name: string, { shape, dtype }: Tensor, config: HeadConfig): void {

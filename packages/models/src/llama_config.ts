@@ -66,9 +66,12 @@ export async function llamaConfigFromGguf(file: TensorFile): Promise<LlamaConfig
  *
  * @param json the parsed file
  * @param name what messages call it
- * @throws {FormatError} when the model is no Llama, a field is missing or no number, or the kind of RoPE is not known
+ * @throws {FormatError} when it is not parsed, the model is no Llama, a field is missing or no number, or the kind of RoPE is not known
  */
 export function llamaConfigFromJson(json: unknown, name = "config.json"): LlamaConfig {
+  if (typeof json === "string") {
+    throw new FormatError(`Cannot read ${name}: it is text; give the parsed config.json (JSON.parse)`, { file: name });
+  }
   const get = lookupIn(json);
   checkIsLlama(get, name);
   const rope = lookupIn(get("rope_parameters")); // transformers 5 has here what was beside it

@@ -3,6 +3,7 @@
  * weight is read, then weights streamed to the backend in the form they are stored in.
  */
 import type { Backend, Tensor } from "../../core/mod.ts";
+import { checkNames } from "../../core/src/errors.ts";
 import { FormatError, type LoadProgress, loadTensors, type TensorFile } from "../../formats/mod.ts";
 import { LlamaForCausalLM, type ParameterSource } from "../../nn/mod.ts";
 import { llamaConfigFromGguf, llamaConfigFromJson } from "./llama_config.ts";
@@ -26,6 +27,14 @@ export interface LoadModelOptions {
   /** Whether weights will be written to; backends may repack those that will not. */
   readonly trainable?: boolean;
 }
+
+const OPTIONS = {
+  backend: true,
+  onProgress: true,
+  signal: true,
+  trainable: true,
+} as const satisfies Record<keyof LoadModelOptions, true>;
+const FOREIGN = { device: "backend", device_map: "backend", progress: "onProgress" };
 
 const GGUF_LAYER: Readonly<Record<string, string>> = {
   "self_attn.q_proj": "attn_q",
@@ -56,9 +65,11 @@ function ggufName(name: string): string {
  *
  * @returns the model, which owns its weights
  * @throws {FormatError} naming file, tensor, expected and found, when something is missing, misshapen or unknown
+ * @throws {ShapeError} when an option is unknown
  * @throws {BackendError} when there is no room
  */
 export async function loadModel(files: ModelFiles, options: LoadModelOptions): Promise<LlamaForCausalLM> {
+  checkNames("load a model", options, OPTIONS, FOREIGN);
   const { file } = files;
   const isGguf = file.format === "gguf";
   const config = isGguf

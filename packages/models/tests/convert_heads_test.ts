@@ -153,6 +153,25 @@ Deno.test("what does not fit is refused before anything is made", () => {
     assertThrows(() => convertHeads(state, config, { kvHeads: 2, method: "mean", ...options }), ShapeError, message);
   refuses({ kvHeads: 4 }, "Cannot convert 6 key/value heads to 4: the new number must divide 6; use 1, 2, 3, 6");
   for (const kvHeads of [0, -2, 1.5, 12, NaN]) refuses({ kvHeads }, `Cannot convert 6 key/value heads to ${kvHeads}: `);
+  refuses({ ...{ kv_heads: 1 } }, 'Cannot convert heads with an option "kv_heads": there is none; use kvHeads');
+  refuses({ ...{ methd: "mean" } }, 'Cannot convert heads with an option "methd": there is none; use kvHeads, method');
+  // the types refuse these, JavaScript does not
+  const untyped = convertHeads as (...values: unknown[]) => unknown;
+  assertThrows(
+    () => untyped(state, CONFIG),
+    ShapeError,
+    'Cannot convert heads with options undefined: say how many and how, as { kvHeads: 1, method: "mean" }',
+  );
+  assertThrows(
+    () => untyped(state, {}, { kvHeads: 1, method: "mean" }),
+    ShapeError,
+    "Cannot convert heads of a config with numKeyValueHeads undefined: give the model's config",
+  );
+  assertThrows(
+    () => untyped({}, CONFIG, { kvHeads: 1, method: "mean" }),
+    ShapeError,
+    "Cannot convert heads of an object of Object: it is no map of tensors by name; give model.stateDict()",
+  );
   const unknown: Partial<ConvertHeadsOptions> = JSON.parse('{"method":"median"}');
   refuses(unknown, 'Cannot convert heads by "median": the method is one of mean, first, random');
   refuses({ method: "random", seed: -1 }, "Cannot seed with -1: a seed is a whole number");

@@ -1,5 +1,6 @@
 /** Rows of a table by their indices (`torch.nn.Embedding`): `[…] -> […, E]`. Fresh rows are standard normal, as in PyTorch. */
 import { embedding, ShapeError, type Tensor, tidy, where } from "../../core/mod.ts";
+import { checkNames } from "../../core/src/errors.ts";
 import { type Initializer, normal } from "./init.ts";
 import { Module } from "./module.ts";
 import type { ParameterSource } from "./parameter_source.ts";
@@ -16,6 +17,14 @@ export interface EmbeddingOptions {
   readonly initWeight?: Initializer | undefined;
 }
 
+const OPTIONS = {
+  numEmbeddings: true,
+  embeddingDim: true,
+  paddingIdx: true,
+  initWeight: true,
+} as const satisfies Record<keyof EmbeddingOptions, true>;
+const FOREIGN = { num_embeddings: "numEmbeddings", embedding_dim: "embeddingDim", padding_idx: "paddingIdx" };
+
 /** Rows of a table (`torch.nn.Embedding`). */
 export class Embedding extends Module {
   /** `[V, E]`, of any storage dtype. */
@@ -26,6 +35,7 @@ export class Embedding extends Module {
   /** Takes `weight`; a fresh table has zeros in the padding's row. @throws {ShapeError} when there is no such row */
   constructor(options: EmbeddingOptions, source: ParameterSource) {
     super();
+    checkNames("make Embedding", options, OPTIONS, FOREIGN);
     const { numEmbeddings, embeddingDim, paddingIdx, initWeight = normal() } = options;
     this.#paddingIdx = rowOf(paddingIdx, numEmbeddings);
     this.weight = source.take("weight", [numEmbeddings, embeddingDim], withZeroRow(initWeight, this.#paddingIdx));

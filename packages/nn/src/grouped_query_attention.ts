@@ -12,7 +12,7 @@ import {
   type Tensor,
   tidy,
 } from "../../core/mod.ts";
-import { showShape } from "../../core/src/errors.ts";
+import { checkNames, showShape } from "../../core/src/errors.ts";
 import { Linear } from "./linear.ts";
 import { Module } from "./module.ts";
 import { type ParameterSource, within } from "./parameter_source.ts";
@@ -40,6 +40,28 @@ export interface AttentionLayerOutputs {
   /** `[B, H, T, T]`, as they multiply the values. */
   readonly weights: Tensor;
 }
+
+const MULTI_HEAD_OPTIONS = {
+  hiddenSize: true,
+  numHeads: true,
+  bias: true,
+} as const satisfies Record<keyof MultiHeadAttentionOptions, true>;
+const OPTIONS = { ...MULTI_HEAD_OPTIONS, numGroups: true } as const satisfies Record<
+  keyof GroupedQueryAttentionOptions,
+  true
+>;
+const FOREIGN: Readonly<Record<string, string>> = {
+  embed_dim: "hiddenSize",
+  embedDim: "hiddenSize",
+  hidden_size: "hiddenSize",
+  num_heads: "numHeads",
+  num_groups: "numGroups",
+  numGroups: "GroupedQueryAttention, which takes groups",
+  num_kv_heads: "numGroups",
+  num_key_value_heads: "numGroups",
+  numKeyValueHeads: "numGroups",
+  kvHeads: "numGroups",
+};
 
 /** Self-attention whose query heads share key heads in groups. */
 export class GroupedQueryAttention extends Module {
@@ -73,6 +95,7 @@ export class GroupedQueryAttention extends Module {
    */
   constructor(options: GroupedQueryAttentionOptions, source: ParameterSource) {
     super();
+    checkNames("make GroupedQueryAttention", options, OPTIONS, FOREIGN);
     const { hiddenSize, numHeads, numGroups, bias } = options;
     const refuse = (why: string) =>
       new ShapeError(`Cannot make an attention layer of hidden size ${hiddenSize}: ${why}`);
@@ -131,6 +154,7 @@ export class GroupedQueryAttention extends Module {
 export class MultiHeadAttention extends GroupedQueryAttention {
   /** Takes what GroupedQueryAttention takes. @throws {ShapeError} when the heads do not divide the hidden size */
   constructor(options: MultiHeadAttentionOptions, source: ParameterSource) {
+    checkNames("make MultiHeadAttention", options, MULTI_HEAD_OPTIONS, FOREIGN);
     super({ ...options, numGroups: options.numHeads }, source);
   }
 }
@@ -139,6 +163,7 @@ export class MultiHeadAttention extends GroupedQueryAttention {
 export class MultiQueryAttention extends GroupedQueryAttention {
   /** Takes what GroupedQueryAttention takes. @throws {ShapeError} when the heads do not divide the hidden size */
   constructor(options: MultiHeadAttentionOptions, source: ParameterSource) {
+    checkNames("make MultiQueryAttention", options, MULTI_HEAD_OPTIONS, FOREIGN);
     super({ ...options, numGroups: 1 }, source);
   }
 }

@@ -15,7 +15,7 @@ import {
   tidy,
   zeros as zerosOf,
 } from "../../core/mod.ts";
-import { ShapeError, showShape } from "../../core/src/errors.ts";
+import { checkNames, ShapeError, showShape } from "../../core/src/errors.ts";
 
 /** Where, as what and with which draws a parameter is made. */
 export interface InitializerOptions {
@@ -41,12 +41,16 @@ export function ones(): Initializer {
 }
 
 /** Normal draws; mean 0 and standard deviation 1 when left out. */
-export function normal({ mean = 0, std = 1 }: { mean?: number; std?: number } = {}): Initializer {
+export function normal(options: { mean?: number; std?: number } = {}): Initializer {
+  checkNames("make init.normal", options, { mean: true, std: true });
+  const { mean = 0, std = 1 } = options;
   return (shape, options) => tidy(() => randn(shape, options).mul(std).add(mean));
 }
 
 /** Uniform draws in `[low, high)`; `[0, 1)` when left out. */
-export function uniform({ low = 0, high = 1 }: { low?: number; high?: number } = {}): Initializer {
+export function uniform(options: { low?: number; high?: number } = {}): Initializer {
+  checkNames("make init.uniform", options, { low: true, high: true }, { a: "low", b: "high" });
+  const { low = 0, high = 1 } = options;
   return (shape, options) => tidy(() => rand(shape, options).mul(high - low).add(low));
 }
 
@@ -55,7 +59,9 @@ export function uniform({ low = 0, high = 1 }: { low?: number; high?: number } =
  *
  * @throws {ShapeError} when called for a shape of fewer than two dims
  */
-export function xavierUniform({ gain = 1 }: { gain?: number } = {}): Initializer {
+export function xavierUniform(options: { gain?: number } = {}): Initializer {
+  checkNames("make init.xavierUniform", options, { gain: true });
+  const { gain = 1 } = options;
   return (shape, options) => {
     const { fanIn, fanOut } = fans("xavierUniform", shape);
     return around(gain * Math.sqrt(6 / (fanIn + fanOut)))(shape, options);
@@ -67,7 +73,9 @@ export function xavierUniform({ gain = 1 }: { gain?: number } = {}): Initializer
  *
  * @throws {ShapeError} when called for a shape of fewer than two dims
  */
-export function xavierNormal({ gain = 1 }: { gain?: number } = {}): Initializer {
+export function xavierNormal(options: { gain?: number } = {}): Initializer {
+  checkNames("make init.xavierNormal", options, { gain: true });
+  const { gain = 1 } = options;
   return (shape, options) => {
     const { fanIn, fanOut } = fans("xavierNormal", shape);
     return normal({ std: gain * Math.sqrt(2 / (fanIn + fanOut)) })(shape, options);
@@ -80,7 +88,9 @@ export function xavierNormal({ gain = 1 }: { gain?: number } = {}): Initializer 
  * @param options `a` is the slope of a leaky ReLU; `sqrt(5)`, PyTorch's choice for its Linear, when left out
  * @throws {ShapeError} when called for a shape of fewer than two dims
  */
-export function kaimingUniform({ a = Math.sqrt(5) }: { a?: number } = {}): Initializer {
+export function kaimingUniform(options: { a?: number } = {}): Initializer {
+  checkNames("make init.kaimingUniform", options, { a: true }, { negative_slope: "a", nonlinearity: "a, its slope" });
+  const { a = Math.sqrt(5) } = options;
   return (shape, options) => {
     const { fanIn } = fans("kaimingUniform", shape);
     return around(Math.sqrt(6 / ((1 + a * a) * fanIn)))(shape, options);

@@ -3,6 +3,7 @@
  * uniform within `1 / sqrt(in)` of 0, as in PyTorch, unless the layer around it says otherwise.
  */
 import { linear, type Tensor } from "../../core/mod.ts";
+import { checkNames } from "../../core/src/errors.ts";
 import { type Initializer, kaimingUniform, uniform } from "./init.ts";
 import { Module } from "./module.ts";
 import type { ParameterSource } from "./parameter_source.ts";
@@ -21,6 +22,15 @@ export interface LinearOptions {
   readonly initBias?: Initializer | undefined;
 }
 
+const OPTIONS = {
+  inFeatures: true,
+  outFeatures: true,
+  bias: true,
+  initWeight: true,
+  initBias: true,
+} as const satisfies Record<keyof LinearOptions, true>;
+const FOREIGN = { in_features: "inFeatures", out_features: "outFeatures" };
+
 /** `x · weightᵀ + bias` (`torch.nn.Linear`). */
 export class Linear extends Module {
   /** `[out, in]`, of any storage dtype. */
@@ -31,6 +41,7 @@ export class Linear extends Module {
   /** Takes `weight`, and `bias` where it has one. */
   constructor(options: LinearOptions, source: ParameterSource) {
     super();
+    checkNames("make Linear", options, OPTIONS, FOREIGN);
     const { inFeatures, outFeatures, bias = true, initWeight = kaimingUniform() } = options;
     const bound = 1 / Math.sqrt(inFeatures);
     const { initBias = uniform({ low: -bound, high: bound }) } = options;

@@ -4,14 +4,16 @@
  *
  * Letters: B batch, T new tokens, S all tokens, H query heads, E hidden size, V words.
  */
-import { crossEntropy, GrowableKvCache, type KvCache, ShapeError, type Tensor, tidy } from "../../core/mod.ts";
-import { showShape } from "../../core/src/errors.ts";
+import { crossEntropy, GrowableKvCache, type KvCache, ShapeError, Tensor, tidy } from "../../core/mod.ts";
+import { showShape, showValue } from "../../core/src/errors.ts";
 import { sameShape } from "../../core/src/shape.ts";
+import { tokensBeforeModel } from "./cached_tokens.ts";
 import type { Linear } from "./linear.ts";
 import { checkLlamaConfig, type LlamaConfig } from "./llama_config.ts";
 import { checkModelMask, checkPositions } from "./llama_mask.ts";
 import { llamaLinear } from "./llama_mlp.ts";
-import { type LlamaInputs, LlamaModel, type LlamaReturn } from "./llama_model.ts";
+import { type LlamaInputs, LlamaModel, type LlamaReturn, type LlamaTokenInputs } from "./llama_model.ts";
+import { checkLlamaNames, checkLossNames, FORWARD, OUTPUTS } from "./llama_options.ts";
 import { Module } from "./module.ts";
 import { type ParameterSource, within } from "./parameter_source.ts";
 
@@ -92,20 +94,23 @@ export class LlamaForCausalLM extends Module {
    *
    * @param ids i32 `[B, T]`, on the model's backend
    * @returns f32 `[B, T, V]`, or `[B, n, V]` with `logitsToKeep: n`
-   * @throws {ShapeError} when ids are no `[B, T]` with T >= 1, one is outside the vocabulary, they go beyond the context, or
-   * mask, positions or logitsToKeep do not fit them
+   * @throws {ShapeError} when ids are no `[B, T]` with T >= 1, one is outside the vocabulary, they go beyond the context, mask,
+   * positions or logitsToKeep do not fit them, or the cache does not fit the model
    */
   forward(ids: Tensor, options: ForwardOptions = {}): Tensor {
+    checkLlamaNames(options, FORWARD);
     return this.outputs(ids, options).logits;
   }
 
   /** Logits, and hidden states and attention weights where asked for. @throws {ShapeError} as {@linkcode forward} */
   outputs(ids: Tensor, options: OutputsOptions = {}): CausalLMOutputs {
+    checkLlamaNames(options, OUTPUTS);
     this.#check(ids, options);
+    const { logitsToKeep, returns, ...inputs } = options;
     return tidy(() => {
-      const { lastHiddenState, ...rest } = this.model.outputs(ids, options, options.returns);
+      const { lastHiddenState, ...rest } = this.model.outputs(ids, inputs, returns);
       const length = ids.shape[1]!;
-      const keep = options.logitsToKeep ?? length;
+      const keep = logitsToKeep ?? length;
       return { logits: this.lm_head.forward(lastHiddenState.narrow(1, length - keep, keep)), ...rest };
     });
   }
@@ -118,7 +123,10 @@ export class LlamaForCausalLM extends Module {
    * @returns a scalar
    * @throws {ShapeError} when labels have another shape than ids, or as {@linkcode forward}
    */
-  loss(ids: Tensor, labels: Tensor, options: LlamaInputs = {}): Tensor {
+  loss(ids: Tensor, labels: Tensor, options: LlamaTokenInputs = {}): Tensor {
+    checkLossNames(options);
+    checkIds(ids);
+    checkIds(labels);
     const length = ids.shape[1] ?? 0;
     if (!sameShape(ids.shape, labels.shape) || length < 2) {
       throw new ShapeError(
@@ -133,7 +141,8 @@ export class LlamaForCausalLM extends Module {
   }
 
   #check(ids: Tensor, { cache, attentionMask, positionIds, logitsToKeep: keep }: ForwardOptions): void {
-    const past = cache?.length ?? 0;
+    checkIds(ids);
+    const past = tokensBeforeModel(cache, this.config.numHiddenLayers);
     const length = ids.shape[1] ?? 0;
     const refuse = (what: string) => new ShapeError(`Cannot run a Llama on ${what}`);
     if (ids.rank !== 2 || length === 0) throw refuse(`ids ${showShape(ids.shape)}: they are [B, T] with T >= 1`);
@@ -147,4 +156,12 @@ export class LlamaForCausalLM extends Module {
     if (attentionMask !== undefined) checkModelMask(ids, attentionMask, past + length);
     if (positionIds !== undefined) checkPositions(ids, positionIds);
   }
+}
+
+/** From JavaScript anything may come, lists of numbers first of all. */
+function checkIds(ids: unknown): void {
+  if (ids instanceof Tensor) return;
+  throw new ShapeError(
+    `Cannot run a Llama on ${showValue(ids)}: ids and labels are tensors; use tensor(rows, { dtype: "i32", backend })`,
+  );
 }

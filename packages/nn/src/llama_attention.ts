@@ -14,8 +14,11 @@ import {
   type Tensor,
   tidy,
 } from "../../core/mod.ts";
+import { checkNames } from "../../core/src/errors.ts";
+import { viewOf } from "../../core/src/attention/kv_cache.ts";
+import { tokensBefore } from "./cached_tokens.ts";
 import type { Linear } from "./linear.ts";
-import type { LlamaConfig } from "./llama_config.ts";
+import { checkLlamaConfig, type LlamaConfig } from "./llama_config.ts";
 import { llamaLinear } from "./llama_mlp.ts";
 import { checkMask, tokensOf } from "./llama_mask.ts";
 import { Module } from "./module.ts";
@@ -41,6 +44,21 @@ export interface LlamaAttentionOutputs {
   readonly weights: Tensor;
 }
 
+const OPTIONS = {
+  rope: true,
+  cache: true,
+  layer: true,
+  mask: true,
+} as const satisfies Record<keyof LlamaAttentionOptions, true>;
+const FOREIGN: Readonly<Record<string, string>> = {
+  position_embeddings: "rope: ropeTables(frequencies, positions)",
+  attention_mask: "mask",
+  attentionMask: "mask",
+  past_key_values: "cache",
+  layer_idx: "layer",
+  causal: "mask for more than causal, which it always is",
+};
+
 interface Projected {
   readonly query: Tensor;
   readonly seen: KeyValueView;
@@ -59,9 +77,10 @@ export class LlamaAttention extends Module {
   readonly o_proj: Linear;
   readonly #config: LlamaConfig;
 
-  /** Takes the four products. */
+  /** Takes the four products. @throws {ShapeError} when the config's numbers do not fit each other */
   constructor(config: LlamaConfig, source: ParameterSource) {
     super();
+    checkLlamaConfig(config);
     const { hiddenSize, numAttentionHeads, numKeyValueHeads, headDim } = config;
     const product = (name: string, inFeatures: number, outFeatures: number): Linear =>
       llamaLinear(config, inFeatures, outFeatures, config.attentionBias, within(source, name));
@@ -96,17 +115,19 @@ export class LlamaAttention extends Module {
   }
 
   /** Rotated queries `[B, H, T, D]`, and all keys and values there are now; the mask of those that are still there. */
-  #project(x: Tensor, { rope, cache, layer = 0, mask }: LlamaAttentionOptions): Projected {
+  #project(x: Tensor, options: LlamaAttentionOptions): Projected {
+    checkNames("run LlamaAttention", options, OPTIONS, FOREIGN);
+    const { rope, cache, layer = 0, mask } = options;
     const { hiddenSize, numAttentionHeads, numKeyValueHeads, headDim, ropeInterleaved: interleaved } = this.#config;
     const [batch, length] = tokensOf("LlamaAttention", x, hiddenSize);
-    const tokens = (cache?.length ?? 0) + length;
+    const tokens = tokensBefore(cache, layer) + length;
     if (mask !== undefined) checkMask("LlamaAttention", x.shape, mask, [batch, 1, length, tokens]);
     const heads = (h: Tensor, count: number) => h.reshape([batch, length, count, headDim]).transpose(1, 2);
     const rotated = (h: Tensor, count: number) => applyRope(heads(h, count), rope.cos, rope.sin, { interleaved });
     const query = rotated(this.q_proj.forward(x), numAttentionHeads); // [B, H, T, D]
     const keys = rotated(this.k_proj.forward(x), numKeyValueHeads); // [B, Hkv, T, D]
     const values = heads(this.v_proj.forward(x), numKeyValueHeads); // [B, Hkv, T, D]
-    const seen = cache?.append(layer, keys, values) ?? { keys, values, keyCount: length, tokens: length };
+    const seen = cache?.append(layer, keys, values) ?? viewOf(keys, values);
     const { keyPositions } = seen; // where tokens are gone, their columns of the mask go too
     return { query, seen, mask: keyPositions === undefined ? mask : mask?.indexSelect(3, keyPositions) };
   }

@@ -1,5 +1,7 @@
 /** What a Llama is made of, checked: Hugging Face's config fields in camelCase. */
-import { type RopeScaling, ShapeError } from "../../core/mod.ts";
+import { ropeFrequencies, type RopeScaling, ShapeError } from "../../core/mod.ts";
+import { checkNames, showValue } from "../../core/src/errors.ts";
+import { checkEps } from "./norm.ts";
 
 /** What a Llama is made of; Hugging Face's config fields in camelCase. */
 export interface LlamaConfig {
@@ -51,18 +53,59 @@ const COUNTS = [
   "headDim",
   "maxPositionEmbeddings",
 ] as const;
+const SWITCHES = ["ropeInterleaved", "attentionBias", "mlpBias", "tieWordEmbeddings"] as const;
+const NAMES = {
+  vocabSize: true,
+  hiddenSize: true,
+  intermediateSize: true,
+  numHiddenLayers: true,
+  numAttentionHeads: true,
+  numKeyValueHeads: true,
+  headDim: true,
+  maxPositionEmbeddings: true,
+  rmsNormEps: true,
+  ropeTheta: true,
+  ropeScaling: true,
+  partialRotaryFactor: true,
+  ropeInterleaved: true,
+  attentionBias: true,
+  mlpBias: true,
+  tieWordEmbeddings: true,
+  padTokenId: true,
+  initializerRange: true,
+} as const satisfies Record<keyof LlamaConfig, true>;
+
+/** Hugging Face's own names: each of ours with underscores, and what their files begin with. */
+const FOREIGN: Readonly<Record<string, string>> = Object.fromEntries(
+  [
+    ...Object.keys(NAMES).map((name) => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)),
+    "architectures",
+    "model_type",
+  ]
+    .map((name) => [name, "llamaConfigFromJson(json), which reads a config.json"]),
+);
 
 /** Elements of a head that rotate, R. */
 export function rotaryDim({ headDim, partialRotaryFactor = 1 }: LlamaConfig): number {
   return Math.floor(headDim * partialRotaryFactor);
 }
 
-/** @throws {ShapeError} when the config's numbers are no counts, or do not fit each other */
+/**
+ * Checks all of a config, so that no parameter is made for one that does not work.
+ *
+ * @throws {ShapeError} when its numbers are no counts, or do not fit each other
+ */
 export function checkLlamaConfig(config: LlamaConfig): void {
   const refuse = (why: string) => new ShapeError(`Cannot make a Llama: ${why}`);
+  checkNames("make a Llama", config, NAMES, FOREIGN);
   for (const name of COUNTS) {
     if (!Number.isSafeInteger(config[name]) || config[name] < 1) {
-      throw refuse(`${name} is ${config[name]}, and should be a whole number above 0`);
+      throw refuse(`${name} is ${showValue(config[name])}, and should be a whole number above 0`);
+    }
+  }
+  for (const name of SWITCHES) {
+    if (typeof config[name] !== "boolean") {
+      throw refuse(`${name} is ${showValue(config[name])}, and should be true or false`);
     }
   }
   const { numAttentionHeads, numKeyValueHeads, headDim } = config;
@@ -72,5 +115,19 @@ export function checkLlamaConfig(config: LlamaConfig): void {
   const turning = rotaryDim(config);
   if (!(turning >= 2 && turning <= headDim && turning % 2 === 0)) {
     throw refuse(`RoPE would turn ${turning} of a head's ${headDim} elements; it turns pairs, at most all of them`);
+  }
+  if (config.ropeScaling === null) throw refuse("ropeScaling is null; leave it out where frequencies are not scaled");
+  ropeFrequencies(turning, config.ropeTheta, config.ropeScaling); // throws for what it cannot compute
+  checkEps("a Llama", "rmsNormEps", config.rmsNormEps);
+  checkFreshWeights(config, refuse);
+}
+
+function checkFreshWeights(config: LlamaConfig, refuse: (why: string) => ShapeError): void {
+  const { vocabSize, padTokenId = 0, initializerRange = 0 } = config;
+  if (!(Number.isInteger(padTokenId) && padTokenId >= -vocabSize && padTokenId < vocabSize)) {
+    throw refuse(`padTokenId is ${showValue(padTokenId)}, which is outside the vocabulary of ${vocabSize}`);
+  }
+  if (!(Number.isFinite(initializerRange) && initializerRange >= 0)) {
+    throw refuse(`initializerRange is ${showValue(initializerRange)}, and should be a finite number of at least 0`);
   }
 }

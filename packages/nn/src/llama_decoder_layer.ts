@@ -1,7 +1,7 @@
 /** One Llama layer, in Hugging Face's names: attention and MLP, each on a normalised copy and added back (pre-norm). */
 import { type Tensor, tidy } from "../../core/mod.ts";
 import { LlamaAttention, type LlamaAttentionOptions, type LlamaAttentionOutputs } from "./llama_attention.ts";
-import type { LlamaConfig } from "./llama_config.ts";
+import { checkLlamaConfig, type LlamaConfig } from "./llama_config.ts";
 import { LlamaMLP } from "./llama_mlp.ts";
 import { Module } from "./module.ts";
 import { RMSNorm } from "./norm.ts";
@@ -18,9 +18,10 @@ export class LlamaDecoderLayer extends Module {
   /** Before the MLP. */
   readonly post_attention_layernorm: RMSNorm;
 
-  /** Takes both parts and their norms. */
+  /** Takes both parts and their norms. @throws {ShapeError} when the config's numbers do not fit each other */
   constructor(config: LlamaConfig, source: ParameterSource) {
     super();
+    checkLlamaConfig(config);
     const norm = { size: config.hiddenSize, eps: config.rmsNormEps };
     this.self_attn = new LlamaAttention(config, within(source, "self_attn"));
     this.mlp = new LlamaMLP(config, within(source, "mlp"));

@@ -73,6 +73,34 @@ export function paddedPositions(mask: Tensor, length: number): Tensor {
   return counted.narrow(1, mask.shape[1]! - length, length);
 }
 
+/**
+ * The error of a failed lookup of ids, in words of tokens: which one and where, on backends that read at once.
+ *
+ * @param cause the lookup's own error
+ */
+export function outsideVocabulary(ids: Tensor, vocabSize: number, cause: ShapeError): ShapeError {
+  const token = strayToken(ids, vocabSize);
+  if (token === undefined) return cause; // the ids are not what is wrong
+  return new ShapeError(
+    `Cannot run a Llama on ids ${showShape(ids.shape)}: ${token} is outside the vocabulary of ` +
+      `${vocabSize}, whose ids run from 0; use the tokenizer that belongs to the model`,
+    { cause },
+  );
+}
+
+function strayToken(ids: Tensor, vocabSize: number): string | undefined {
+  let tokens: ArrayLike<number>;
+  try {
+    tokens = ids.dataSync();
+  } catch {
+    return "a token"; // where reading is asynchronous
+  }
+  const at = Array.from(tokens).findIndex((id) => id < 0 || id >= vocabSize);
+  if (at < 0) return undefined;
+  const length = ids.shape[1]!;
+  return `token ${tokens[at]} at ${showShape([Math.floor(at / length), at % length])}`;
+}
+
 /** @throws {ShapeError} {DTypeError} unless positions are i32 `[B, T]` or `[T]` */
 export function checkPositions(ids: Tensor, positions: Tensor): void {
   const shapes = `ids ${showShape(ids.shape)} and position ids ${showShape(positions.shape)}`;

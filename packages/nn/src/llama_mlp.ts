@@ -2,7 +2,7 @@
 import { swiglu, type Tensor, tidy } from "../../core/mod.ts";
 import { normal, zeros } from "./init.ts";
 import { Linear } from "./linear.ts";
-import type { LlamaConfig } from "./llama_config.ts";
+import { checkLlamaConfig, type LlamaConfig } from "./llama_config.ts";
 import { Module } from "./module.ts";
 import { type ParameterSource, within } from "./parameter_source.ts";
 
@@ -15,9 +15,10 @@ export class LlamaMLP extends Module {
   /** `[E, intermediate]`. */
   readonly down_proj: Linear;
 
-  /** Takes the three products. */
+  /** Takes the three products. @throws {ShapeError} when the config's numbers do not fit each other */
   constructor(config: LlamaConfig, source: ParameterSource) {
     super();
+    checkLlamaConfig(config);
     const { hiddenSize, intermediateSize } = config;
     const product = (name: string, inFeatures: number, outFeatures: number): Linear =>
       llamaLinear(config, inFeatures, outFeatures, config.mlpBias, within(source, name));

@@ -8,23 +8,24 @@ import {
   ropeFrequencies,
   type RopeTables,
   ropeTables,
+  ShapeError,
   type Tensor,
   tidy,
 } from "../../core/mod.ts";
+import { takeBack, tokensBeforeModel } from "./cached_tokens.ts";
 import { Embedding } from "./embedding.ts";
 import { normal } from "./init.ts";
 import type { LlamaAttentionOptions } from "./llama_attention.ts";
-import { type LlamaConfig, rotaryDim } from "./llama_config.ts";
+import { checkLlamaConfig, type LlamaConfig, rotaryDim } from "./llama_config.ts";
 import { LlamaDecoderLayer } from "./llama_decoder_layer.ts";
-import { paddedPositions, scoreMask } from "./llama_mask.ts";
+import { outsideVocabulary, paddedPositions, scoreMask } from "./llama_mask.ts";
+import { checkLlamaNames, checkReturns, INPUTS } from "./llama_options.ts";
 import { Module } from "./module.ts";
 import { RMSNorm } from "./norm.ts";
 import { type ParameterSource, within } from "./parameter_source.ts";
 
 /** What a pass is told of its tokens. */
-export interface LlamaInputs {
-  /** Holds the past, and takes the new keys and values. */
-  readonly cache?: KvCache | undefined;
+export interface LlamaTokenInputs {
   /**
    * `[B, S]` (i32, u8 or bool) of 0 for padding and 1 for tokens, the cached ones included: padding is not attended to.
    * Or `[B, 1, T, S]`, bool (true: may attend) or float (added to the scores). Later tokens are hidden in any case.
@@ -32,6 +33,15 @@ export interface LlamaInputs {
   readonly attentionMask?: Tensor | undefined;
   /** i32 `[B, T]` or `[T]`. When left out they go on from the cache's, or count the mask's tokens where it is `[B, S]`. */
   readonly positionIds?: Tensor | undefined;
+}
+
+/** What a pass is told of its tokens, and of those before them. */
+export interface LlamaInputs extends LlamaTokenInputs {
+  /**
+   * Holds the past, and takes the new keys and values: one with as many layers as the model. When a pass fails it is as it
+   * was (a window that cannot go back so far is cleared).
+   */
+  readonly cache?: KvCache | undefined;
 }
 
 /** What a pass can give besides its result. */
@@ -57,9 +67,10 @@ export class LlamaModel extends Module {
   readonly norm: RMSNorm;
   readonly #frequencies: RopeFrequencies;
 
-  /** Takes all its parts. */
+  /** Takes all its parts. @throws {ShapeError} when the config's numbers do not fit each other */
   constructor(config: LlamaConfig, source: ParameterSource) {
     super();
+    checkLlamaConfig(config);
     const { vocabSize: numEmbeddings, hiddenSize, padTokenId: paddingIdx, initializerRange: std = 0.02 } = config;
     const table = { numEmbeddings, embeddingDim: hiddenSize, paddingIdx, initWeight: normal({ std }) };
     this.embed_tokens = new Embedding(table, within(source, "embed_tokens"));
@@ -76,26 +87,28 @@ export class LlamaModel extends Module {
    *
    * @param ids i32 `[B, T]`
    * @param returns what to give besides; each keeps memory that a plain pass frees
-   * @throws {ShapeError} when an id is outside the vocabulary
+   * @throws {ShapeError} when an id is outside the vocabulary, or the cache does not fit the model
    */
   outputs(ids: Tensor, inputs: LlamaInputs = {}, returns: readonly LlamaReturn[] = []): LlamaModelOutputs {
+    checkLlamaNames(inputs, INPUTS);
+    checkReturns(returns);
     const { cache } = inputs;
-    const past = cache?.length ?? 0;
+    const past = tokensBeforeModel(cache, this.layers.length);
     try {
-      return this.#run(ids, inputs, returns);
+      return this.#run(ids, past, inputs, returns);
     } catch (error) {
-      cache?.truncate(past); // some layers had taken the tokens already
+      if (cache !== undefined) takeBack(cache, past); // some layers had taken the tokens already
       throw error;
     }
   }
 
-  #run(ids: Tensor, inputs: LlamaInputs, returns: readonly LlamaReturn[]): LlamaModelOutputs {
+  #run(ids: Tensor, past: number, inputs: LlamaInputs, returns: readonly LlamaReturn[]): LlamaModelOutputs {
     const keeps = returns.includes("hiddenStates");
     return tidy(() => {
-      const options = { cache: inputs.cache, ...this.#describe(ids, inputs) };
+      const options = { cache: inputs.cache, ...this.#describe(ids, past, inputs) };
       const states: Tensor[] = [];
       const attentions: Tensor[] = [];
-      let h = this.embed_tokens.forward(ids);
+      let h = this.#embed(ids);
       for (const [layer, block] of this.layers.entries()) {
         const before = h;
         if (returns.includes("attentions")) {
@@ -115,12 +128,25 @@ export class LlamaModel extends Module {
     });
   }
 
+  /** Only the lookup itself sees the ids: reading them before would wait for the device. */
+  #embed(ids: Tensor): Tensor {
+    try {
+      return this.embed_tokens.forward(ids);
+    } catch (error) {
+      throw error instanceof ShapeError ? outsideVocabulary(ids, this.embed_tokens.weight.shape[0]!, error) : error;
+    }
+  }
+
   /** The rotations of the new tokens, and who may attend to whom. */
-  #describe(ids: Tensor, { cache, attentionMask, positionIds }: LlamaInputs): Omit<LlamaAttentionOptions, "layer"> {
+  #describe(
+    ids: Tensor,
+    past: number,
+    { attentionMask, positionIds }: LlamaInputs,
+  ): Omit<LlamaAttentionOptions, "layer" | "cache"> {
     const length = ids.shape[1]!;
     const padding = attentionMask?.rank === 2 ? attentionMask : undefined;
     const positions = positionIds ?? (padding === undefined ? undefined : paddedPositions(padding, length));
-    const rope = this.#rotations(positions ?? { start: cache?.length ?? 0, length });
+    const rope = this.#rotations(positions ?? { start: past, length });
     return { rope, mask: attentionMask === undefined ? undefined : scoreMask(attentionMask, length) };
   }
 

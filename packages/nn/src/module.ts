@@ -3,8 +3,8 @@
  * (`self_attn.q_proj.weight`), so that a checkpoint loads by name.
  */
 import { type Backend, DTypeError, isFloat, noGrad, Tensor } from "../../core/mod.ts";
-import { showShape } from "../../core/src/errors.ts";
-import { checkStateDict } from "./state_dict.ts";
+import { checkNames, showShape } from "../../core/src/errors.ts";
+import { checkIsState, checkStateDict } from "./state_dict.ts";
 
 /** A tensor that lies in a field of a module, or in a list there. */
 interface Slot {
@@ -61,6 +61,8 @@ export abstract class Module implements Disposable {
    * @throws {BackendError} when a tensor is on another backend
    */
   loadStateDict(state: ReadonlyMap<string, Tensor>, options: { strict?: boolean } = {}): void {
+    checkNames("load a state dict", options, { strict: true });
+    checkIsState(state);
     const own = this.stateDict();
     checkStateDict(own, state, options.strict ?? true);
     noGrad(() => {

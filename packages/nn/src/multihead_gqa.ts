@@ -4,12 +4,12 @@
  * heads side by side; the last product. Fresh weights are Xavier-normal, those of v and out with gain gammaInit; biases 0.
  */
 import { scaledDotProductGqa, ShapeError, type Tensor, tidy } from "../../core/mod.ts";
-import { showShape } from "../../core/src/errors.ts";
+import { checkNames, showShape, showValue } from "../../core/src/errors.ts";
 import { divides } from "./grouped_query_attention.ts";
 import { xavierNormal, zeros } from "./init.ts";
 import { Linear } from "./linear.ts";
 import { Module } from "./module.ts";
-import { LayerNorm } from "./norm.ts";
+import { checkEps, LayerNorm } from "./norm.ts";
 import { type ParameterSource, within } from "./parameter_source.ts";
 
 /** What a {@linkcode MultiheadGQA} is made of. */
@@ -44,6 +44,40 @@ export interface MultiheadGQAForwardOptions {
   readonly seed?: number | undefined;
 }
 
+const OPTIONS = {
+  embedDim: true,
+  queryHeads: true,
+  kvHeads: true,
+  dropout: true,
+  bias: true,
+  layerNorm: true,
+  layerNormEps: true,
+  gammaInit: true,
+} as const satisfies Record<keyof MultiheadGQAOptions, true>;
+const FOREIGN: Readonly<Record<string, string>> = {
+  embed_dim: "embedDim",
+  query_heads: "queryHeads",
+  kv_heads: "kvHeads",
+  layer_norm: "layerNorm",
+  layer_norm_eps: "layerNormEps",
+  gamma_init: "gammaInit",
+  device: "the backend of the source",
+  dtype: "the dtype of the source",
+};
+const FORWARD_OPTIONS = {
+  needWeights: true,
+  isCausal: true,
+  averageAttnWeights: true,
+  seed: true,
+} as const satisfies Record<keyof MultiheadGQAForwardOptions, true>;
+const FOREIGN_FORWARD: Readonly<Record<string, string>> = {
+  need_weights: "needWeights",
+  is_causal: "isCausal",
+  causal: "isCausal",
+  average_attn_weights: "averageAttnWeights",
+  attn_mask: "GroupedQueryAttention, which takes masks",
+};
+
 /** Attention with grouped heads and a norm before the last product. */
 export class MultiheadGQA extends Module {
   /** `[E, E]`. */
@@ -63,10 +97,11 @@ export class MultiheadGQA extends Module {
    * Takes `q_proj`, `k_proj`, `v_proj`, `norm` and `out_proj`.
    *
    * @throws {ShapeError} when heads or size do not divide, the head size is no multiple of 8 or above 128, or dropout is no
-   * probability
+   * probability below 1
    */
   constructor(options: MultiheadGQAOptions, source: ParameterSource) {
     super();
+    checkNames("make MultiheadGQA", options, OPTIONS, FOREIGN);
     const { embedDim, queryHeads, kvHeads, bias, layerNorm = true, layerNormEps, gammaInit = 1 } = options;
     checkMultiheadGQA(options);
     this.#headSize = embedDim / queryHeads;
@@ -101,6 +136,7 @@ export class MultiheadGQA extends Module {
     value: Tensor,
     options: MultiheadGQAForwardOptions = {},
   ): [output: Tensor, weights: Tensor | undefined] {
+    checkNames("run MultiheadGQA", options, FORWARD_OPTIONS, FOREIGN_FORWARD);
     this.#check(query, key, value);
     const heads = (x: Tensor) => x.unflatten(2, [-1, this.#headSize]); // [B, T, H * D] -> [B, T, H, D]
     return tidy(() => {
@@ -132,7 +168,8 @@ export class MultiheadGQA extends Module {
 
 const LARGEST_HEAD = 128; // the original's limit, FlashAttention's of its time
 
-function checkMultiheadGQA({ embedDim, queryHeads, kvHeads, dropout = 0 }: MultiheadGQAOptions): void {
+function checkMultiheadGQA(options: MultiheadGQAOptions): void {
+  const { embedDim, queryHeads, kvHeads, dropout = 0, layerNormEps = 0, gammaInit = 1 } = options;
   const refuse = (why: string) =>
     new ShapeError(`Cannot make MultiheadGQA of embedDim ${embedDim}, ${queryHeads} and ${kvHeads} heads: ${why}`);
   if (!divides(kvHeads, queryHeads)) throw refuse(`queryHeads should be a multiple of kvHeads`);
@@ -140,5 +177,7 @@ function checkMultiheadGQA({ embedDim, queryHeads, kvHeads, dropout = 0 }: Multi
   const headSize = embedDim / queryHeads;
   if (headSize % 8 !== 0) throw refuse(`the head size ${headSize} should be a multiple of 8`);
   if (headSize > LARGEST_HEAD) throw refuse(`the head size ${headSize} should be at most ${LARGEST_HEAD}`);
-  if (!(dropout >= 0 && dropout <= 1)) throw refuse(`dropout ${dropout} is no probability`);
+  if (!(dropout >= 0 && dropout < 1)) throw refuse(`dropout ${showValue(dropout)} is no probability below 1`);
+  if (!Number.isFinite(gammaInit)) throw refuse(`gammaInit ${showValue(gammaInit)} is no finite number`);
+  checkEps("MultiheadGQA", "layerNormEps", layerNormEps);
 }

@@ -4,10 +4,11 @@
  * initialiser that its layer names.
  */
 import type { Backend, DType, Tensor } from "../../core/mod.ts";
-import { ShapeError, showShape } from "../../core/src/errors.ts";
+import { checkNames, ShapeError, showShape, showValue } from "../../core/src/errors.ts";
 import { seedWords, splitSeed } from "../../core/src/ops/primitives/random.ts";
 import { sameShape } from "../../core/src/shape.ts";
 import { type Initializer, kaimingUniform, zeros } from "./init.ts";
+import { checkIsState } from "./state_dict.ts";
 
 /** Hands out parameters by name; the module that took them owns them. */
 export interface ParameterSource {
@@ -30,6 +31,13 @@ export interface InitializedOptions {
   readonly dtype?: DType | undefined;
 }
 
+const OPTIONS = {
+  backend: true,
+  seed: true,
+  dtype: true,
+} as const satisfies Record<keyof InitializedOptions, true>;
+const FOREIGN = { device: "backend", generator: "seed" };
+
 /**
  * A source of fresh parameters. Each is drawn by its layer's initialiser from a seed of its own, made of `seed` and of how many
  * were taken before. Where a layer names none, matrices are drawn as PyTorch's Linear does (`kaimingUniform`), and vectors
@@ -47,6 +55,7 @@ export interface InitializedOptions {
  * ```
  */
 export function initialized(options: InitializedOptions): ParameterSource {
+  checkNames("initialize parameters", options, OPTIONS, FOREIGN);
   const { backend, seed = 0, dtype } = options;
   const words = seedWords(seed);
   let taken = 0;
@@ -65,8 +74,10 @@ export function initialized(options: InitializedOptions): ParameterSource {
  * @param state tensors by name
  * @param prefix put before each name that a module asks for, as `"model."`
  * @returns a source that throws a ShapeError, naming the parameter, where one is missing or has another shape
+ * @throws {ShapeError} when the state is no map
  */
 export function fromStateDict(state: ReadonlyMap<string, Tensor>, prefix = ""): ParameterSource {
+  checkIsState(state);
   return {
     take(name, shape) {
       const found = state.get(prefix + name);
@@ -79,7 +90,19 @@ export function fromStateDict(state: ReadonlyMap<string, Tensor>, prefix = ""): 
   };
 }
 
-/** The part of a source whose names begin with `name` and a dot: what a module hands to its parts. */
+/**
+ * The part of a source whose names begin with `name` and a dot: what a module hands to its parts.
+ *
+ * @throws {ShapeError} when there is no source
+ */
 export function within(source: ParameterSource, name: string): ParameterSource {
+  if (typeof source?.take !== "function") { // from JavaScript anything may come
+    throw new ShapeError(
+      `Cannot take parameters "${name}" from ${
+        showValue(source)
+      }: pass initialized({ backend }), fromStateDict(state) or a ` +
+        `checkpoint as the last argument`,
+    );
+  }
   return { take: (part, shape, initial) => source.take(`${name}.${part}`, shape, initial) };
 }

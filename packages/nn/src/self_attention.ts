@@ -17,7 +17,9 @@ import {
   type Tensor,
   tidy,
 } from "../../core/mod.ts";
-import { showShape } from "../../core/src/errors.ts";
+import { viewOf } from "../../core/src/attention/kv_cache.ts";
+import { checkNames, showShape, showValue } from "../../core/src/errors.ts";
+import { tokensBefore } from "./cached_tokens.ts";
 import { divides } from "./grouped_query_attention.ts";
 import { Linear } from "./linear.ts";
 import { Module } from "./module.ts";
@@ -41,6 +43,28 @@ export interface QkNormAttentionOptions extends SelfAttentionOptions {
   readonly ropeInverse?: boolean | undefined;
 }
 
+const OPTIONS = {
+  nHead: true,
+  kvHead: true,
+  nEmbed: true,
+  ropeTheta: true,
+} as const satisfies Record<keyof SelfAttentionOptions, true>;
+const OPTIONS_WITH_INVERSE = { ...OPTIONS, ropeInverse: true } as const satisfies Record<
+  keyof QkNormAttentionOptions,
+  true
+>;
+const FOREIGN: Readonly<Record<string, string>> = {
+  n_head: "nHead",
+  n_kv_head: "kvHead",
+  kv_head: "kvHead",
+  nKvHead: "kvHead",
+  n_embd: "nEmbed",
+  n_embed: "nEmbed",
+  nEmbd: "nEmbed",
+  rope_theta: "ropeTheta",
+  ropeInverse: "QkNormAttention, which can choose; SelfAttention always rotates by the negative angle",
+};
+
 /** Cached causal self-attention with rotated, then normalised queries and keys. */
 export class QkNormAttention extends Module {
   /** `[E, E]`. */
@@ -61,12 +85,14 @@ export class QkNormAttention extends Module {
    * Takes `q_linear`, `k_linear`, `v_linear` and `out`.
    *
    * @param layerIndex its layer of the cache, from 0
-   * @throws {ShapeError} when the heads do not divide the size, the key heads the heads, or the head size is odd
+   * @throws {ShapeError} when the heads do not divide the size, the key heads the heads, the head size is odd, or the layer is
+   * no index
    */
   constructor(options: QkNormAttentionOptions, layerIndex: number, source: ParameterSource) {
     super();
+    checkNames("make QkNormAttention", options, OPTIONS_WITH_INVERSE, FOREIGN);
+    checkSettings("QkNormAttention", options, layerIndex);
     const { nHead, kvHead, nEmbed, ropeTheta = 10000, ropeInverse = false } = options;
-    checkHeads(options);
     this.layerIndex = layerIndex;
     this.#headSize = nEmbed / nHead;
     this.#inverse = ropeInverse;
@@ -94,13 +120,13 @@ export class QkNormAttention extends Module {
     }
     return tidy(() => {
       const length = x.shape[1]!;
-      const start = cache?.length ?? 0;
+      const start = tokensBefore(cache, this.layerIndex);
       const { cos, sin } = ropeTables(this.#frequencies, { start, length }, { backend: x.backend });
       const turned = (h: Tensor) => rmsNorm(applyRope(h, cos, sin, { inverse: this.#inverse }));
       const query = turned(this.#heads(this.q_linear.forward(x))); // [B, H, T, D]
       const keys = turned(this.#heads(this.k_linear.forward(x))); // [B, Hkv, T, D]
       const values = this.#heads(this.v_linear.forward(x)); // [B, Hkv, T, D]
-      const seen = cache?.append(this.layerIndex, keys, values) ?? { keys, values, keyCount: length, tokens: length };
+      const seen = cache?.append(this.layerIndex, keys, values) ?? viewOf(keys, values);
       const attended = scaledDotProductAttention(query, seen, { causal: "lower-right" });
       return this.out.forward(attended.transpose(1, 2).flatten(2));
     });
@@ -120,7 +146,8 @@ export class SelfAttention extends QkNormAttention {
    * @throws {ShapeError} as QkNormAttention, and when there are not fewer key heads than heads
    */
   constructor(options: SelfAttentionOptions, layerIndex: number, source: ParameterSource) {
-    checkHeads(options);
+    checkNames("make SelfAttention", options, OPTIONS, FOREIGN);
+    checkSettings("SelfAttention", options, layerIndex);
     const { nHead, kvHead, nEmbed } = options;
     if (kvHead >= nHead) {
       throw new ShapeError(
@@ -132,11 +159,17 @@ export class SelfAttention extends QkNormAttention {
   }
 }
 
-function checkHeads({ nHead, kvHead, nEmbed }: SelfAttentionOptions): void {
-  const refuse = (why: string) => new ShapeError(`Cannot make SelfAttention of nEmbed ${nEmbed}: ${why}`);
+function checkSettings(name: string, { nHead, kvHead, nEmbed }: SelfAttentionOptions, layerIndex: number): void {
+  const refuse = (why: string) => new ShapeError(`Cannot make ${name} of nEmbed ${nEmbed}: ${why}`);
   if (!divides(nHead, nEmbed)) throw refuse(`nHead ${nHead} should divide it`);
   if (!divides(kvHead, nHead)) throw refuse(`kvHead ${kvHead} should divide nHead ${nHead}`);
   if ((nEmbed / nHead) % 2 !== 0) {
     throw refuse(`the head size ${nEmbed / nHead} should be even, since RoPE turns pairs`);
+  }
+  if (!(Number.isSafeInteger(layerIndex) && layerIndex >= 0)) {
+    throw refuse(
+      `layerIndex ${showValue(layerIndex)} should be its layer of the cache, from 0; ` +
+        `it takes (options, layerIndex, source)`,
+    );
   }
 }

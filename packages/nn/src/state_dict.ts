@@ -1,7 +1,15 @@
 /** Whether a state dict fits a module: names, shapes, backends, before a single value is written. */
 import { BackendError, DTypeError, isBlock, ShapeError, type Tensor } from "../../core/mod.ts";
-import { showShape } from "../../core/src/errors.ts";
+import { showShape, showValue } from "../../core/src/errors.ts";
 import { sameShape } from "../../core/src/shape.ts";
+
+/** @throws {ShapeError} when a state is no map of tensors by name; from JavaScript anything may come */
+export function checkIsState(state: ReadonlyMap<string, Tensor>): void {
+  if (typeof state?.get === "function" && typeof state.keys === "function") return;
+  throw new ShapeError(
+    `Cannot read parameters from ${showValue(state)}: a state dict is a Map of tensors by name; use new Map(Object.entries(…))`,
+  );
+}
 
 /**
  * Checks that `state` can be copied into `own`.

@@ -10,6 +10,7 @@ import {
   Module,
   MultiHeadAttention,
   MultiheadGQA,
+  type MultiheadGQAOptions,
   MultiQueryAttention,
   type ParameterSource,
   QkNormAttention,
@@ -78,7 +79,16 @@ Deno.test("MultiheadGQA: sizes that do not fit are refused", () => {
   refuse(make(30, 4, 2), what(30, 4, 2) + "embedDim should be a multiple of queryHeads");
   refuse(make(20, 4, 2), what(20, 4, 2) + "the head size 5 should be a multiple of 8");
   refuse(make(288, 2, 1), what(288, 2, 1) + "the head size 144 should be at most 128");
-  refuse(make(32, 4, 2, 2), what(32, 4, 2) + "dropout 2 is no probability");
+  for (const dropout of [2, 1, -0.1, NaN]) {
+    refuse(make(32, 4, 2, dropout), what(32, 4, 2) + `dropout ${dropout} is no probability below 1`);
+  }
+  const more = (options: Partial<MultiheadGQAOptions>) => () =>
+    new MultiheadGQA({ embedDim: 32, queryHeads: 4, kvHeads: 2, ...options }, source());
+  refuse(more({ gammaInit: NaN }), what(32, 4, 2) + "gammaInit NaN is no finite number");
+  refuse(
+    more({ layerNormEps: -1 }),
+    "Cannot make MultiheadGQA with layerNormEps -1: it is a finite number of at least 0",
+  );
 });
 
 Deno.test("MultiheadGQA: operands that do not fit are refused", () => {
@@ -135,9 +145,46 @@ Deno.test("SelfAttention: sizes that do not fit are refused", () => {
     make(16, 4, 4),
     "Cannot make SelfAttention of nEmbed 16: kvHead 4 should be smaller than nHead 4; QkNormAttention takes as many",
   );
+  const general = () => new QkNormAttention({ nEmbed: 10, nHead: 4, kvHead: 2 }, 0, source());
+  refuse(general, "Cannot make QkNormAttention of nEmbed 10: nHead 4 should divide it");
   using layer = make(16, 4, 2)();
   using x = randn([2, 8], { seed: 1, backend });
   refuse(() => layer.forward(x), "Cannot attend to [2, 8]: it should be [B, T, E] with E = 16");
+});
+
+Deno.test("SelfAttention: a layer index that is none is refused, with the order of the arguments", () => {
+  const options = { nEmbed: 16, nHead: 4, kvHead: 2 };
+  const remedy = "should be its layer of the cache, from 0; it takes (options, layerIndex, source)";
+  for (const [index, shown] of [[undefined, "undefined"], [NaN, "NaN"], [-1, "-1"], [source(), "an object of Object"]]) {
+    const made = `of nEmbed 16: layerIndex ${shown} ${remedy}`;
+    const layer = index as number; // from JavaScript anything may come
+    refuse(() => new SelfAttention(options, layer, source()), `Cannot make SelfAttention ${made}`);
+    refuse(() => new QkNormAttention(options, layer, source()), `Cannot make QkNormAttention ${made}`);
+  }
+  const none = undefined as unknown as ParameterSource; // the types refuse it, JavaScript does not
+  refuse(
+    () => new SelfAttention(options, 0, none),
+    'Cannot take parameters "q_linear" from undefined: pass initialized({ backend }), fromStateDict(state) or a checkpoint',
+  );
+});
+
+Deno.test("SelfAttention: one layer on a cache of several goes on from its own tokens", async () => {
+  using layer = new SelfAttention({ nEmbed: 16, nHead: 4, kvHead: 2 }, 1, source());
+  using x = randn([1, 5, 16], { seed: 8, backend });
+  using whole = layer.forward(x);
+  using cache = new GrowableKvCache(3);
+  for (const [at, count] of [[0, 2], [2, 1], [3, 2]] as const) {
+    using part = layer.forward(x.narrow(1, at, count), cache);
+    using want = whole.narrow(1, at, count);
+    await assertClose(part, want);
+    assertEquals([cache.length, cache.lengthOf(1)], [0, at + count]);
+  }
+});
+
+Deno.test("norms: what is added is a number of at least 0", () => {
+  const why = "it is a finite number of at least 0";
+  refuse(() => new LayerNorm({ size: 4, eps: NaN }, source()), `Cannot make LayerNorm with eps NaN: ${why}`);
+  refuse(() => new RMSNorm({ size: 4, eps: -1 }, source()), `Cannot make RMSNorm with eps -1: ${why}`);
 });
 
 Deno.test("SelfAttention: prompt, token and chunk on a cache are one sequence, each layer in its own place", async () => {

@@ -1,4 +1,4 @@
-import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { createScalarBackend } from "../../backend-scalar/mod.ts";
 import {
   BackendError,
@@ -8,6 +8,9 @@ import {
   GrowableKvCache,
   type KeyValueView,
   type KvCache,
+  ones,
+  randn,
+  type RopeScaling,
   ShapeError,
   SlidingWindowKvCache,
   type Tensor,
@@ -15,7 +18,16 @@ import {
   tidy,
   zeros,
 } from "../../core/mod.ts";
-import { type ForwardOptions, initialized, LlamaAttention, type LlamaConfig, LlamaForCausalLM } from "../mod.ts";
+import {
+  type ForwardOptions,
+  initialized,
+  LlamaAttention,
+  type LlamaConfig,
+  LlamaDecoderLayer,
+  LlamaForCausalLM,
+  LlamaMLP,
+  LlamaModel,
+} from "../mod.ts";
 
 const CONFIG: LlamaConfig = {
   vocabSize: 17,
@@ -285,6 +297,138 @@ Deno.test("Llama: configs that no model can have are refused", () => {
   const turns = "elements; it turns pairs, at most all of them";
   refuse({ headDim: 5 }, `RoPE would turn 5 of a head's 5 ${turns}`);
   refuse({ partialRotaryFactor: 2 }, `RoPE would turn 8 of a head's 4 ${turns}`);
+  refuse({ padTokenId: 17 }, "padTokenId is 17, which is outside the vocabulary of 17");
+  refuse({ padTokenId: -18 }, "padTokenId is -18, which is outside the vocabulary of 17");
+  refuse({ initializerRange: NaN }, "initializerRange is NaN, and should be a finite number of at least 0");
+  // the types refuse these, JavaScript does not
+  const untyped = (changes: object) => changes as Partial<LlamaConfig>;
+  refuse(untyped({ attentionBias: undefined }), "attentionBias is undefined, and should be true or false");
+  refuse(untyped({ ropeScaling: null }), "ropeScaling is null; leave it out where frequencies are not scaled");
+});
+
+Deno.test("Llama: numbers that only a part of it would refuse leave no parameter behind", () => {
+  const unknown: RopeScaling = JSON.parse('{"type":"dynamic","factor":2}');
+  const cases: [Partial<LlamaConfig>, string][] = [
+    [{ ropeTheta: -1 }, "Cannot make ropeFrequencies with theta -1"],
+    [{ ropeTheta: NaN }, "Cannot make ropeFrequencies with theta NaN"],
+    [{ ropeScaling: unknown }, 'Cannot make ropeFrequencies scaled by "dynamic"'],
+    [{ rmsNormEps: NaN }, "Cannot make a Llama with rmsNormEps NaN: it is a finite number of at least 0"],
+  ];
+  const makes = [LlamaForCausalLM, LlamaModel, LlamaDecoderLayer, LlamaAttention, LlamaMLP];
+  for (const [changes, message] of cases) {
+    for (const Made of makes) {
+      const before = backend.memory.liveStorages;
+      assertThrows(() => new Made({ ...CONFIG, ...changes }, initialized({ backend })), ShapeError, message);
+      assertEquals(backend.memory.liveStorages, before, Made.name);
+    }
+  }
+});
+
+Deno.test("Llama: a token outside the vocabulary is named with its position, where ids can be read at once", () => {
+  using model = llama();
+  using cache = model.createCache();
+  using ids = ints([[3, 1], [4, -1]]);
+  const before = backend.memory.liveStorages;
+  const refuse = (what: string) => {
+    const error = assertThrows(() => model.forward(ids, { cache }), ShapeError);
+    assertEquals(
+      error.message,
+      `Cannot run a Llama on ids [2, 2]: ${what} is outside the vocabulary of 17, whose ids run from 0; use the tokenizer ` +
+        "that belongs to the model",
+    );
+    assert(error.cause instanceof ShapeError);
+    assertEquals([cache.length, backend.memory.liveStorages], [0, before]);
+  };
+  refuse("token -1 at [1, 1]");
+  const download = backend.downloadSync;
+  backend.downloadSync = () => {
+    throw new BackendError("reading waits");
+  };
+  try {
+    refuse("a token");
+  } finally {
+    if (download !== undefined) backend.downloadSync = download;
+  }
+});
+
+Deno.test("Llama: ids that are no tensors are refused", () => {
+  using model = llama();
+  using ids = ints([LONG]);
+  const rows = [[1, 2]] as unknown as Tensor; // the types refuse them, JavaScript does not
+  const message = "Cannot run a Llama on [[1, 2]]: ids and labels are tensors";
+  assertThrows(() => model.forward(rows), ShapeError, message);
+  assertThrows(() => model.loss(ids, rows), ShapeError, message);
+});
+
+Deno.test("Llama: a cache of more or fewer layers, and what is no cache, are refused", () => {
+  using model = llama();
+  using ids = ints([LONG]);
+  const refuse = (cache: KvCache, message: string) => {
+    const before = backend.memory.liveStorages;
+    assertThrows(() => model.forward(ids, { cache }), ShapeError, message);
+    assertThrows(() => model.model.outputs(ids, { cache }), ShapeError, message);
+    assertEquals(backend.memory.liveStorages, before);
+    cache.dispose?.();
+  };
+  for (const layers of [1, 3]) {
+    const why = "each has one of its own; use model.createCache()";
+    refuse(new GrowableKvCache(layers), `Cannot run a Llama of 2 layers with a cache of ${layers}: ${why}`);
+  }
+  const none = {} as KvCache; // from JavaScript anything may come
+  refuse(none, "Cannot go on from an object of Object: it is no cache of keys and values; use model.createCache()");
+});
+
+Deno.test("Llama: a cache whose layers have seen different tokens is refused until it is truncated", async () => {
+  using model = llama();
+  using cache = model.createCache();
+  const [want] = await logits(model, [[3, 1, 4]]);
+  await logits(model, [[3, 1]], { cache });
+  tidy(() => cache.append(0, zeros([1, 2, 1, 4], { backend }), zeros([1, 2, 1, 4], { backend })));
+  const message = "Cannot run a Llama with a cache whose layers have seen 3, 2 tokens: a step ended between them; " +
+    "call truncate(2) on it first";
+  await assertRejects(() => logits(model, [[4]], { cache }), ShapeError, message);
+  cache.truncate(2);
+  const [got] = await logits(model, [[4]], { cache });
+  assertClose(got![0]!, want![2]!);
+});
+
+Deno.test("LlamaAttention: alone on a cache of several layers it goes on from its own tokens", () => {
+  using layer = new LlamaAttention(CONFIG, initialized({ backend, seed: 2 }));
+  using cache = new GrowableKvCache(3);
+  using x = randn([1, 2, 16], { seed: 1, backend });
+  using tables = ones([2, 2], { backend });
+  const rope = { cos: tables, sin: tables };
+  layer.forward(x, { rope, cache, layer: 1 }).dispose();
+  using mask = zeros([1, 1, 2, 4], { backend });
+  layer.forward(x, { rope, cache, layer: 1, mask }).dispose();
+  assertEquals([cache.length, cache.lengthOf(1)], [0, 4]);
+});
+
+Deno.test("Llama: a loss takes no cache", () => {
+  using model = llama();
+  using ids = ints([LONG]);
+  using cache = model.createCache();
+  const options: object = { cache };
+  assertThrows(
+    () => model.loss(ids, ids, options),
+    ShapeError,
+    'Cannot take the loss with an option "cache": there is none; use a pass over whole sequences; no gradient goes through a cache',
+  );
+  assertEquals(cache.length, 0);
+});
+
+Deno.test("Llama: a failed pass over a window that cannot go back clears it, and the error stays", () => {
+  using model = llama();
+  using cache = new SlidingWindowKvCache(CONFIG.numHiddenLayers, { window: 2, blockTokens: 1 });
+  model.forward(ints([[3, 1, 4, 1, 5]]), { cache }).dispose();
+  const { norm } = model.model;
+  const forward = norm.forward;
+  norm.forward = () => {
+    throw new BackendError("no room");
+  };
+  assertThrows(() => model.forward(ints([[9, 2, 6]]), { cache }), BackendError, "no room");
+  norm.forward = forward;
+  assertEquals(cache.length, 0);
 });
 
 /** A cache whose second layer has no room. */

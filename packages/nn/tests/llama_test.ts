@@ -160,5 +160,5 @@ Deno.test("Llama: ids of a wrong shape, beyond the context or the vocabulary are
   model.forward(first, { cache }).dispose();
   const message = "Cannot run a Llama on 10 tokens after 10: its context holds 16; shorten the prompt";
   assertThrows(() => model.forward(first, { cache }), ShapeError, message);
-  refuse([1, 2], "the index 17 at [0, 0] is out of range for size 17", 17);
+  refuse([1, 2], "token 17 at [0, 0] is outside the vocabulary of 17", 17);
 });

@@ -83,6 +83,15 @@ Deno.test("Module: what does not fit a state dict is listed, and nothing is writ
   assertEquals(await values(model.head.bias!), [5]);
 });
 
+Deno.test("Module: what is no state dict is refused", () => {
+  const backend = createScalarBackend();
+  using layer = new Linear({ inFeatures: 1, outFeatures: 1 }, initialized({ backend }));
+  const state = {} as Map<string, Tensor>; // from JavaScript anything may come
+  const message = "Cannot read parameters from an object of Object: a state dict is a Map of tensors by name";
+  assertThrows(() => layer.loadStateDict(state), ShapeError, message);
+  assertThrows(() => fromStateDict(state), ShapeError, message);
+});
+
 Deno.test("Module: state dicts of another backend, and blocks, are refused", () => {
   const backend = createScalarBackend();
   using model = new Linear(OPTIONS, initialized({ backend }));

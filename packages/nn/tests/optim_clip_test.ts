@@ -122,6 +122,11 @@ Deno.test("wrong settings are refused", () => {
   refuse(() => clipGradNorm_([], 1), "Cannot take gradNorm of no parameters: pass model.parameters()");
   refuse(() => clipGradNorm_([x], -1), "Cannot clipGradNorm_ 1 parameters to -1: maxNorm is at least 0");
   refuse(() => clipGradNorm_([x], NaN), "Cannot clipGradNorm_ 1 parameters to NaN: maxNorm is at least 0");
+  const one = x as unknown as Iterable<Tensor>; // the types refuse it, JavaScript does not
+  refuse(
+    () => clipGradNorm_(one, 1),
+    "Cannot clipGradNorm_ an object of Tensor: pass its parameters(), a list of tensors",
+  );
   const order = "Cannot take gradNorm of 1 parameters with normType 0: it is above 0";
   refuse(() => clipGradNorm_([x], 1, { normType: 0 }), order);
 });

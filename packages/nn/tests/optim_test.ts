@@ -2,7 +2,16 @@
 import { assert, assertAlmostEquals, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { createScalarBackend } from "../../backend-scalar/mod.ts";
 import { BackendError, type DType, ShapeError, type Tensor, tensor, tidy } from "../../core/mod.ts";
-import { AdamW, type AdamWOptions, type Optimizer, type OptimizerOptions, SGD, type SGDOptions } from "../mod.ts";
+import {
+  AdamW,
+  type AdamWOptions,
+  initialized,
+  Linear,
+  type Optimizer,
+  type OptimizerOptions,
+  SGD,
+  type SGDOptions,
+} from "../mod.ts";
 
 const backend = createScalarBackend();
 const START = [1, -2, 0.5];
@@ -337,7 +346,25 @@ Deno.test("what cannot be trained is refused", () => {
     () => new SGD([{ parameters: [x] }, { parameters: [x] }]),
     "Cannot make SGD of f32 [2], parameter 1: it is listed twice; each parameter belongs to one group",
   );
-  // the types refuse a mixed list, JavaScript does not
+  // the types refuse what follows, JavaScript does not
+  const model = new Linear({ inFeatures: 1, outFeatures: 1 }, initialized({ backend })).requiresGrad_();
+  const untyped = (parameters: unknown) => parameters as Tensor[];
+  refuse(
+    () => new AdamW(untyped(model)),
+    "Cannot make AdamW of an object of Linear: pass its parameters(), a list of tensors",
+  );
+  const group = "it is neither a parameter nor a group { parameters, … }; pass model.parameters()";
+  refuse(
+    () => new AdamW(untyped(model.namedParameters())),
+    `Cannot make AdamW of ["weight", an object of Tensor]: ${group}`,
+  );
+  refuse(() => new SGD(untyped([model])), `Cannot make SGD of an object of Linear: ${group}`);
+  refuse(() => new SGD(untyped([{ params: [x] }])), `Cannot make SGD of an object of Object: ${group}`);
+  refuse(
+    () => new SGD([{ parameters: untyped([[1]]) }]),
+    "Cannot make SGD of [1], parameter 0: it is no tensor; pass model.parameters()",
+  );
+  model.dispose();
   const mixed = [x, { parameters: [x] }] as unknown as Tensor[];
   refuse(() => new SGD(mixed), "Cannot make SGD of 1 parameters beside 1 groups: put them in a group");
 });

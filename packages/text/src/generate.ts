@@ -2,6 +2,7 @@
  * Text from a model, a token at a time: tokens as `generateTokens` draws them, each with the characters it completes.
  */
 import type { LlamaForCausalLM } from "../../nn/mod.ts";
+import { checkPromptList, checkTextOptionNames } from "./generate_checks.ts";
 import { generateTokens, type GenerateTokensOptions } from "./generate_tokens.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
@@ -52,11 +53,14 @@ export async function* generateBatch(
   prompts: readonly (string | readonly number[])[],
   options: GenerateOptions = {},
 ): AsyncGenerator<readonly (GeneratedToken | undefined)[]> {
-  const endIds: ReadonlySet<number> = options.ignoreEnd === true ? new Set() : tokenizer.endIds;
+  checkTextOptionNames(options);
+  checkPromptList(prompts, "texts or lists of ids; generate takes a single one");
+  const { ignoreEnd, ...rest } = options;
+  const endIds: ReadonlySet<number> = ignoreEnd === true ? new Set() : tokenizer.endIds;
   const rows = prompts.map((prompt) => typeof prompt === "string" ? tokenizer.encode(prompt) : prompt);
   const streams = prompts.map(() => tokenizer.textStream({ continues: true }));
   const last: number[] = [];
-  for await (const ids of generateTokens(model, rows, { ...options, endIds })) {
+  for await (const ids of generateTokens(model, rows, { ...rest, endIds })) {
     const tokens = ids.map((id, row): GeneratedToken | undefined => {
       if (id === undefined || endIds.has(id)) return undefined;
       last[row] = id;

@@ -7,6 +7,7 @@
  */
 import { type KvCache, noGrad, type Tensor, tensor, tidy } from "../../core/mod.ts";
 import type { LlamaForCausalLM } from "../../nn/mod.ts";
+import { takeBack, tokensBeforeModel } from "../../nn/src/cached_tokens.ts";
 import { checkGenerateOptions, checkPrompts } from "./generate_checks.ts";
 import { LeftPaddedBatch, PADDING_ID } from "./generate_padding.ts";
 import { type SampleOptions, sampleToken } from "./sampling.ts";
@@ -50,7 +51,7 @@ interface Row {
  * @param prompts ids by row
  * @returns by step, each row's id, the one that ends it included; undefined from then on
  * @throws {ShapeError} when there is no prompt, or one is empty, longer than the context, or holds an id outside the
- * vocabulary; when an option is out of its range; or when logits are NaN
+ * vocabulary; when an option is unknown or out of its range; when the cache does not fit the model; or when logits are NaN
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
@@ -76,8 +77,8 @@ export async function* generateTokens(
   prompts: readonly (readonly number[])[],
   options: GenerateTokensOptions = {},
 ): AsyncGenerator<readonly (number | undefined)[]> {
-  const past = options.cache?.length ?? 0;
   checkGenerateOptions(options);
+  const past = tokensBeforeModel(options.cache, model.config.numHiddenLayers);
   checkPrompts(prompts, model.config, past);
   const batch = new LeftPaddedBatch(prompts, past);
   const room = model.config.maxPositionEmbeddings - past - batch.width;
@@ -97,7 +98,7 @@ export async function* generateTokens(
       logits = await lastLogits(model, batch, column, cache);
     }
   } catch (error) {
-    if (options.cache !== undefined) putBack(cache, good);
+    if (options.cache !== undefined) takeBack(cache, good);
     throw error;
   } finally {
     if (options.cache === undefined) cache.dispose();
@@ -153,26 +154,18 @@ function draw(
   step: number,
   options: GenerateTokensOptions,
 ): (number | undefined)[] {
+  const { maxTokens: _max, endIds, cache: _cache, signal: _signal, chunkTokens: _chunk, ...sampling } = options;
   const words = logits.length / rows.length;
-  const first = options.row ?? 0;
+  const first = sampling.row ?? 0;
   const drawn = rows.map(({ ids, ended }, r) =>
     ended
       ? undefined
-      : sampleToken(logits.subarray(r * words, (r + 1) * words), { ...options, row: first + r }, step, ids)
+      : sampleToken(logits.subarray(r * words, (r + 1) * words), { ...sampling, row: first + r }, step, ids)
   );
   for (const [r, id] of drawn.entries()) {
     if (id === undefined) continue;
     rows[r]!.ids.push(id);
-    rows[r]!.ended = options.endIds?.has(id) ?? false;
+    rows[r]!.ended = endIds?.has(id) ?? false;
   }
   return drawn;
-}
-
-/** Takes a failed pass out of the cache; layers that it had reached and layers that it had not agree again. */
-function putBack(cache: KvCache, length: number): void {
-  try {
-    cache.truncate(length);
-  } catch {
-    cache.clear(); // what a window has let go of is gone: an empty cache is the only one that is right
-  }
 }

@@ -7,7 +7,7 @@
  * step can be drawn again without the ones before, and a row draws as it does whatever rows stand beside it.
  */
 
-import { ShapeError } from "../../core/src/errors.ts";
+import { checkNames, ShapeError } from "../../core/src/errors.ts";
 import { threefry2x32 } from "../../core/src/random.ts";
 
 const LAST_WORD = 0xffffffff; // of the generator's counters
@@ -36,6 +36,31 @@ export interface SampleOptions extends FilterOptions {
   readonly row?: number;
 }
 
+const FILTER_OPTIONS = {
+  temperature: true,
+  topK: true,
+  topP: true,
+  minP: true,
+  repetitionPenalty: true,
+} as const satisfies Record<keyof FilterOptions, true>;
+
+/** Names of {@linkcode SampleOptions}. */
+export const SAMPLE_OPTIONS = {
+  ...FILTER_OPTIONS,
+  seed: true,
+  row: true,
+} as const satisfies Record<keyof SampleOptions, true>;
+
+/** What other libraries call them. */
+export const FOREIGN_SAMPLE_OPTIONS: Readonly<Record<string, string>> = {
+  top_k: "topK",
+  top_p: "topP",
+  min_p: "minP",
+  repetition_penalty: "repetitionPenalty",
+  do_sample: "temperature, which is 0 for none",
+  doSample: "temperature, which is 0 for none",
+};
+
 /**
  * Applies the filters of `options` to one row of logits.
  * @param logits `[V]`; not changed.
@@ -57,6 +82,7 @@ export function filterLogits(
   options: FilterOptions,
   previousIds: Iterable<number> = [],
 ): Float32Array {
+  checkNames("filter logits", options, FILTER_OPTIONS, FOREIGN_SAMPLE_OPTIONS);
   checkFilterOptions(options);
   checkLogits(logits);
   const { temperature, topK, topP, minP, repetitionPenalty } = options;
@@ -92,6 +118,7 @@ export function sampleToken(
   step: number,
   previousIds: Iterable<number> = [],
 ): number {
+  checkNames("sample", options, SAMPLE_OPTIONS, FOREIGN_SAMPLE_OPTIONS);
   checkSampleOptions(options);
   checkCount("step", step, LAST_WORD);
   const { seed = 0, row = 0, temperature, ...filters } = options;
@@ -101,7 +128,7 @@ export function sampleToken(
 }
 
 /**
- * Checks what {@linkcode sampleToken} would refuse, for callers with work to do before.
+ * Checks the ranges that {@linkcode sampleToken} would refuse, for callers with work to do before.
  * @throws {ShapeError} when an option is out of its range.
  */
 export function checkSampleOptions({ seed = 0, row = 0, temperature, ...filters }: SampleOptions): void {

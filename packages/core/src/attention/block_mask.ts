@@ -5,12 +5,17 @@
  */
 import type { Backend } from "../backend.ts";
 import { fromBytes, resolveBackend, tensor } from "../create.ts";
-import { DTypeError, ShapeError, showShape } from "../errors.ts";
+import { checkNames, DTypeError, ShapeError, showValue } from "../errors.ts";
 import { tidy } from "../memory.ts";
 import { filled } from "../ops/primitives/fill.ts";
 
 import type { Tensor } from "../tensor.ts";
+import { indicesOf, shownBy } from "./indices.ts";
 import type { MaskMod } from "./options.ts";
+
+const KNOWN = {
+  ...{ queryLength: true, keyLength: true, batch: true, heads: true, blockSize: true, offset: true, backend: true },
+} as const satisfies Readonly<Record<keyof BlockMaskOptions, true>>;
 
 /** Which blocks of scores count; it owns its two tensors. */
 export class BlockMask implements Disposable {
@@ -85,7 +90,14 @@ export interface BlockMaskOptions {
  * ```
  */
 export async function createBlockMask(maskMod: MaskMod, options: BlockMaskOptions): Promise<BlockMask> {
+  checkNames("make a blockMask", options, KNOWN);
   const { queryLength, keyLength, batch = 1, heads = 1, blockSize = 128 } = options;
+  if (typeof maskMod !== "function") {
+    throw new DTypeError(`Cannot make a blockMask of ${showValue(maskMod)}: it is a function of index tensors`);
+  }
+  if (options.offset !== undefined && !Number.isInteger(options.offset)) {
+    throw new ShapeError(`Cannot make a blockMask with offset ${options.offset}: it is the first query's position`);
+  }
   checkSizes({ queryLength, keyLength, batch, heads, blockSize });
   const backend = resolveBackend(options.backend);
   const [across, along] = [Math.ceil(queryLength / blockSize), Math.ceil(keyLength / blockSize)];
@@ -112,7 +124,7 @@ export async function createBlockMask(maskMod: MaskMod, options: BlockMaskOption
 function checkSizes(sizes: Readonly<Record<string, number>>): void {
   for (const [name, size] of Object.entries(sizes)) {
     if (Number.isInteger(size) && size >= 1) continue;
-    throw new ShapeError(`Cannot make a blockMask with ${name} ${size}: it is a count of at least 1`);
+    throw new ShapeError(`Cannot make a blockMask with ${name} ${showValue(size)}: it is a count of at least 1`);
   }
 }
 
@@ -123,25 +135,11 @@ function strip(maskMod: MaskMod, options: BlockMaskOptions, backend: Backend, st
   const rows = Math.min(blockSize, queryLength - start);
   const shape = [batch, heads, rows, keyLength];
   return tidy(() => {
-    const index = (shape: number[], first: number) => filled(backend, shape, "i32", first, 1);
-    const shown = maskMod(
-      index([batch, 1, 1, 1], 0),
-      index([1, heads, 1, 1], 0),
-      index([1, 1, rows, 1], offset + start),
-      index([1, 1, 1, keyLength], 0),
-    );
-    if (shown.dtype !== "bool") {
-      throw new DTypeError(`Cannot make a blockMask: maskMod gave ${shown.dtype} ${showShape(shown.shape)}, not bool`);
-    }
-    const lead = 4 - shown.rank;
-    if (lead < 0 || shown.shape.some((size, i) => size !== 1 && size !== shape[lead + i])) {
-      throw new ShapeError(
-        `Cannot make a blockMask: maskMod gave ${showShape(shown.shape)}, which does not broadcast to ${
-          showShape(shape)
-        }; pass { batch } or { heads } where it looks at b or h`,
-      );
-    }
-    return shown.expand(shape).contiguous();
+    const t = filled(backend, [rows], "i32", offset + start, 1);
+    const s = filled(backend, [keyLength], "i32", 0, 1);
+    const remedy = "; pass { batch } or { heads } where it looks at b or h";
+    const indices = indicesOf(backend, batch, heads, t, s);
+    return shownBy("make a blockMask", maskMod, indices, shape, remedy).expand(shape).contiguous();
   });
 }
 

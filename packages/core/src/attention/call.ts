@@ -4,16 +4,16 @@
  * either way of grouping heads is gone here.
  */
 import type { AttentionAttrs, AttentionExtra } from "../backend.ts";
-import { isFloat } from "../dtype.ts";
-import { DTypeError, ShapeError, showShape } from "../errors.ts";
 import { filled } from "../ops/primitives/fill.ts";
 import { logicalAnd } from "../ops/primitives/binary.ts";
 import { seedWords } from "../ops/primitives/random.ts";
 import { where } from "../ops/primitives/where.ts";
 import type { Tensor } from "../tensor.ts";
-import { type AttentionSizes, checkAttention } from "./check.ts";
+import { type AttentionSizes, checkAttention, FARTHEST } from "./check.ts";
 import type { KeyValueView } from "./kv_cache.ts";
-import type { AttentionOptions, MaskMod } from "./options.ts";
+import { checkScores, indicesOf, shownBy } from "./indices.ts";
+import * as mods from "./mods.ts";
+import type { AttentionIndices, AttentionOptions, AttentionWindow, MaskMod } from "./options.ts";
 
 /** A checked call. */
 export interface AttentionCall {
@@ -47,16 +47,24 @@ export function mergeHeads(x: Tensor, options: AttentionOptions): Tensor {
 /**
  * Checks a call and brings it into form. To be called within `tidy`: it makes views and small tensors.
  *
+ * @param cached whether the view is a cache's
  * @throws {ShapeError} {DTypeError} as {@linkcode scaledDotProductAttention}
  */
-export function prepare(query: Tensor, view: KeyValueView, options: AttentionOptions): AttentionCall {
-  const sizes = checkAttention(query, view, options);
+export function prepare(
+  query: Tensor,
+  view: KeyValueView,
+  options: AttentionOptions,
+  cached: boolean,
+): AttentionCall {
+  const sizes = checkAttention(query, view, options, cached);
   const { keyHeads } = sizes;
   const wide = query.dtype === "f64" ? "f64" : "f32";
   const perHead = (x: Tensor | undefined) =>
     x === undefined ? undefined : splitHeads(x.to(wide).unsqueeze(0), keyHeads, options).squeeze(0);
   const band = bandOf(sizes, view, options);
-  const mask = maskOf(sizes, view, band, options);
+  let made: AttentionIndices | undefined;
+  const indices = (): AttentionIndices => made ??= indexTensors(sizes, view, band, options);
+  const mask = maskOf(sizes, [options.maskMod, windowBesides(view, options)], indices, options);
   const { blockMask } = options;
   const { batch, heads } = sizes;
   const kinds = blockMask?.kinds.expand([batch, heads, ...blockMask.kinds.shape.slice(2)]);
@@ -72,7 +80,6 @@ export function prepare(query: Tensor, view: KeyValueView, options: AttentionOpt
   ];
   const given = extras.filter((extra): extra is readonly [AttentionExtra, Tensor] => extra[1] !== undefined);
   const { dropout = 0, seed = 0, scoreMod } = options;
-  const indices = () => indicesOf(sizes, view, band, options);
   return {
     inputs: [splitHeads(query, keyHeads, options), view.keys, view.values, ...given.map(([, tensor]) => tensor)],
     attrs: {
@@ -84,9 +91,8 @@ export function prepare(query: Tensor, view: KeyValueView, options: AttentionOpt
       ...band,
     },
     scoreMod: scoreMod === undefined ? undefined : (scores) => {
-      const changed = scoreMod(mergeHeads(scores, options), ...indices());
-      checkScores(changed, sizes);
-      return splitHeads(changed, keyHeads, options);
+      const merged = mergeHeads(scores, options);
+      return splitHeads(checkScores(scoreMod(merged, ...indices()), merged.shape), keyHeads, options);
     },
   };
 }
@@ -97,9 +103,10 @@ type Band = Pick<AttentionAttrs, "offset" | "left" | "right" | "sinkTokens">;
 function bandOf(sizes: AttentionSizes, view: KeyValueView, options: AttentionOptions): Band {
   const { causal, window, keyLengths } = options;
   const { length, keyCount } = sizes;
-  const left = Math.min(window?.left ?? Infinity, view.window?.left ?? Infinity);
-  const right = causal === undefined ? window?.right ?? Infinity : Math.min(window?.right ?? 0, 0);
-  const sinkTokens = Math.max(window?.sinkTokens ?? 0, view.window?.sinkTokens ?? 0);
+  const near = narrowest(view, options);
+  const left = bound(near.left);
+  const right = causal === undefined ? bound(window?.right) : 0; // a window to the right cannot show what is later
+  const sinkTokens = near.sinkTokens ?? 0;
   if (causal !== "upper-left" && keyLengths !== undefined && options.offset === undefined) {
     return { offset: "keyLengths", left, right, sinkTokens };
   }
@@ -111,6 +118,10 @@ function bandOf(sizes: AttentionSizes, view: KeyValueView, options: AttentionOpt
     right: offset + right >= last ? Infinity : right,
     sinkTokens,
   };
+}
+
+function bound(count: number | undefined): number {
+  return count === undefined || count >= FARTHEST ? Infinity : count;
 }
 
 /** The positions p(t), `[T]`, or `[B, T]` where they differ by row. */
@@ -129,72 +140,49 @@ function positions(
   return keyLengths!.to("i32").unsqueeze(1).add(filled(backend, [length], "i32", -length, 1));
 }
 
-/** The mask and what `maskMod` says as one, `[B, H, T, S]` by expansion. */
+/** The mask and what functions say as one, `[B, H, T, S]` by expansion. */
 function maskOf(
-  sizes: AttentionSizes,
-  view: KeyValueView,
-  band: Band,
-  options: AttentionOptions,
+  { batch, heads, length, keyCount }: AttentionSizes,
+  maskMods: readonly (MaskMod | undefined)[],
+  indices: () => AttentionIndices,
+  { mask }: AttentionOptions,
 ): Tensor | undefined {
-  const { batch, heads, length, keyCount } = sizes;
-  const { mask, maskMod } = options;
-  const shown = maskMod === undefined
-    ? undefined
-    : modMask(maskMod, sizes, () => indicesOf(sizes, view, band, options));
-  const both = mask === undefined || shown === undefined
-    ? mask ?? shown
-    : mask.dtype === "bool"
-    ? logicalAnd(mask, shown)
-    : where(shown, mask, -Infinity);
-  return both?.expand([batch, heads, length, keyCount]);
-}
-
-function modMask(
-  maskMod: MaskMod,
-  sizes: AttentionSizes,
-  indices: () => readonly [Tensor, Tensor, Tensor, Tensor],
-): Tensor {
-  const shown = maskMod(...indices());
-  const { batch, heads, length, keyCount } = sizes;
   const scores = [batch, heads, length, keyCount];
-  if (shown.dtype !== "bool") {
-    throw new DTypeError(`Cannot attend: maskMod gave ${shown.dtype} ${showShape(shown.shape)}; it must give bool`);
+  let all = mask;
+  for (const maskMod of maskMods) {
+    if (maskMod === undefined) continue;
+    const shown = shownBy("attend", maskMod, indices(), scores);
+    all = all === undefined ? shown : all.dtype === "bool" ? logicalAnd(all, shown) : where(shown, all, -Infinity);
   }
-  const fits = shown.rank <= 4 && shown.shape.every((size, i) => size === 1 || size === scores[4 - shown.rank + i]);
-  if (fits) return shown;
-  throw new ShapeError(
-    `Cannot attend: maskMod gave ${showShape(shown.shape)}, which does not broadcast to the scores ${
-      showShape(scores)
-    }`,
-  );
+  return all?.expand(scores);
 }
 
-function checkScores(scores: Tensor, { batch, heads, length, keyCount }: AttentionSizes): void {
-  const shape = [batch, heads, length, keyCount];
-  if (!isFloat(scores.dtype)) {
-    throw new DTypeError(
-      `Cannot attend: scoreMod gave ${scores.dtype} ${showShape(scores.shape)}; it must give floats`,
-    );
-  }
-  if (scores.rank === 4 && scores.shape.every((size, i) => size === shape[i])) return;
-  throw new ShapeError(
-    `Cannot attend: scoreMod gave ${showShape(scores.shape)}; it must keep the scores' shape ${showShape(shape)}`,
-  );
+/** The window that a band stands for: the option's where it lies within the cache's, else the cache's. */
+function narrowest(view: KeyValueView, options: AttentionOptions): AttentionWindow {
+  const { window } = options;
+  return window?.left === undefined || besides(view, options) ? view.window ?? {} : window;
 }
 
-function indicesOf(
+/** Whether the cache's window and the option's each show what the other hides, so that no one band is both. */
+function besides({ window: cached }: KeyValueView, { window }: AttentionOptions): boolean {
+  if (cached === undefined || window?.left === undefined) return false;
+  return window.left > cached.left || (window.sinkTokens ?? 0) > cached.sinkTokens;
+}
+
+/** The option's window as a function, where the band is the cache's. */
+function windowBesides(view: KeyValueView, options: AttentionOptions): MaskMod | undefined {
+  const { left, sinkTokens = 0 } = options.window ?? {};
+  if (left === undefined || !besides(view, options)) return undefined;
+  return mods.orMasks((_b, _h, t, s) => s.ge(t.sub(left)), (_b, _h, _t, s) => s.lt(sinkTokens));
+}
+
+function indexTensors(
   { batch, heads, length, keyCount }: AttentionSizes,
   view: KeyValueView,
   { offset }: Band,
   { keyLengths }: AttentionOptions,
-): readonly [Tensor, Tensor, Tensor, Tensor] {
+): AttentionIndices {
   const { backend } = view.keys;
-  const t = positions(backend, length, offset, keyLengths);
   const s = view.keyPositions ?? filled(backend, [keyCount], "i32", 0, 1);
-  return [
-    filled(backend, [batch, 1, 1, 1], "i32", 0, 1),
-    filled(backend, [1, heads, 1, 1], "i32", 0, 1),
-    t.reshape([t.rank === 2 ? batch : 1, 1, length, 1]),
-    s.reshape([1, 1, 1, keyCount]),
-  ];
+  return indicesOf(backend, batch, heads, positions(backend, length, offset, keyLengths), s);
 }

@@ -1,9 +1,10 @@
 /** The checks of an attention call, all before anything is allocated; each error names every shape and the remedy. */
 import { dtypeInfo, isFloat } from "../dtype.ts";
-import { DTypeError, ShapeError, showShape } from "../errors.ts";
-import type { Tensor } from "../tensor.ts";
+import { checkNames, DTypeError, ShapeError, showShape, showValue } from "../errors.ts";
+import { Tensor } from "../tensor.ts";
+import { BlockMask } from "./block_mask.ts";
 import type { KeyValueView } from "./kv_cache.ts";
-import type { AttentionOptions } from "./options.ts";
+import type { AttentionOptions, AttentionReturns, AttentionWindow } from "./options.ts";
 
 /** The sizes of a call. */
 export interface AttentionSizes {
@@ -21,52 +22,122 @@ export interface AttentionSizes {
   readonly size: number;
 }
 
-/** What no option may be called, and what was meant. */
+/** What other libraries call options, and what to use here. */
 const FOREIGN: Readonly<Record<string, string>> = {
   isCausal: 'causal: "upper-left" (PyTorch\'s is_causal), or "lower-right" for cached decoding',
   is_causal: 'causal: "upper-left" (PyTorch\'s is_causal), or "lower-right" for cached decoding',
   attnMask: "mask",
   attn_mask: "mask",
+  attentionMask: "mask",
   dropoutP: "dropout",
   dropout_p: "dropout",
   enableGqa: "nothing: heads are grouped by their counts",
   enable_gqa: "nothing: heads are grouped by their counts",
+  returns: "attention, which hands out more than the output",
 };
 
-const KNOWN: ReadonlySet<string> = new Set([
-  ...["mask", "causal", "window", "scale", "softcap", "alibiSlopes", "sinks", "keyLengths", "headGrouping", "dropout"],
-  ...["offset", "seed", "maskMod", "scoreMod", "blockMask", "returns"],
-]);
+const KNOWN = {
+  ...{ mask: true, causal: true, window: true, scale: true, softcap: true, alibiSlopes: true, sinks: true },
+  ...{ keyLengths: true, offset: true, headGrouping: true, dropout: true, seed: true },
+  ...{ maskMod: true, scoreMod: true, blockMask: true },
+} as const satisfies Readonly<Record<keyof AttentionOptions, true>>;
+
+const WINDOW = { left: true, right: true, sinkTokens: true } as const satisfies Record<keyof AttentionWindow, true>;
+
+const RETURNS = { weights: true, logSumExp: true, scores: true } as const satisfies Record<
+  keyof AttentionReturns,
+  true
+>;
 
 /**
  * Checks a call.
  *
+ * @param cached whether the view is a cache's
  * @returns its sizes
  * @throws {ShapeError} when shapes do not fit or an option is out of its range
  * @throws {DTypeError} when an operand is of the wrong kind
  */
-export function checkAttention(query: Tensor, view: KeyValueView, options: AttentionOptions): AttentionSizes {
-  checkNames(options);
+export function checkAttention(
+  query: Tensor,
+  view: KeyValueView,
+  options: AttentionOptions,
+  cached: boolean,
+): AttentionSizes {
+  checkNames("attend", options, KNOWN, FOREIGN);
+  if (options.window !== undefined) checkNames("attend with a window", options.window, WINDOW);
+  checkTensors(query, view, options);
   const sizes = checkShapes(query, view);
   checkDTypes(query, view);
   checkNumbers(options);
   checkMask(options, sizes);
   checkVectors(options, sizes);
   checkBlocks(options, sizes);
-  if (view.keyPositions !== undefined && (options.keyLengths ?? options.blockMask) !== undefined) {
-    throw new ShapeError(
-      `Cannot attend with ${options.keyLengths === undefined ? "a blockMask" : "keyLengths"} to a cache that has ` +
-        `evicted tokens: its ${view.keyCount} keys are not the first ones; use a cache without a window`,
-    );
-  }
+  if (cached) checkCached(view, options, sizes);
   return sizes;
 }
 
-function checkNames(options: AttentionOptions): void {
-  for (const name of Object.keys(options)) {
-    if (KNOWN.has(name)) continue;
-    const meant = Object.hasOwn(FOREIGN, name) ? FOREIGN[name] : [...KNOWN].join(", ");
-    throw new ShapeError(`Cannot attend with an option "${name}": there is none; use ${meant}`);
+/** What {@linkcode attention} is asked for. @throws {ShapeError} for what it cannot give */
+export function checkReturns(returns: AttentionReturns): void {
+  checkNames("attend with returns", returns, RETURNS);
+  const allowed = {
+    weights: [true, "mean"],
+    logSumExp: [true],
+    scores: ["raw", "scaled", "softcapped", "masked"],
+  } as const;
+  for (const [name, values] of Object.entries(allowed)) {
+    const value = returns[name as keyof AttentionReturns]; // entries() forgets the key type
+    if (value === undefined || (values as readonly unknown[]).includes(value)) continue; // of any type, from JavaScript
+    throw new ShapeError(
+      `Cannot attend with returns.${name} ${showValue(value)}: it is ${
+        values.map(showValue).join(" or ")
+      }, or left out`,
+    );
+  }
+}
+
+/** Positions are i32, and differences of two must be as well. */
+export const FARTHEST = 2 ** 30;
+
+/** What callers without types may pass in a tensor's place. */
+function checkTensors(query: Tensor, { keys, values }: KeyValueView, options: AttentionOptions): void {
+  const { mask, alibiSlopes, sinks, keyLengths } = options;
+  const operands = { query, key: keys, value: values };
+  for (const [name, x] of Object.entries({ ...operands, mask, alibiSlopes, sinks, keyLengths })) {
+    if (x instanceof Tensor || (x === undefined && !(name in operands))) continue;
+    throw new DTypeError(`Cannot attend with ${name} ${showValue(x)}: it is a Tensor; make one with tensor()`);
+  }
+  for (const [name, mod] of Object.entries({ maskMod: options.maskMod, scoreMod: options.scoreMod })) {
+    if (mod === undefined || typeof mod === "function") continue;
+    throw new DTypeError(`Cannot attend with ${name} ${showValue(mod)}: it is a function of index tensors`);
+  }
+  if (options.blockMask !== undefined && !(options.blockMask instanceof BlockMask)) {
+    throw new DTypeError(
+      `Cannot attend with blockMask ${showValue(options.blockMask)}: it is what createBlockMask gives, awaited`,
+    );
+  }
+}
+
+/** What would be read wrongly from a cache. */
+function checkCached(view: KeyValueView, options: AttentionOptions, { length }: AttentionSizes): void {
+  const { causal, offset, keyLengths, blockMask } = options;
+  if (view.window !== undefined && (keyLengths ?? blockMask) !== undefined) {
+    throw new ShapeError(
+      `Cannot attend with ${keyLengths === undefined ? "a blockMask" : "keyLengths"} to a cache with a window: ` +
+        `its ${view.keyCount} keys of ${view.tokens} tokens are not always the first ones; use a maskMod, or another cache`,
+    );
+  }
+  if (offset !== undefined) return;
+  if (length > view.tokens) {
+    throw new ShapeError(
+      `Cannot attend with ${length} queries to a cache of ${view.tokens} tokens: they are its last ones; ` +
+        `append their keys and values first, or pass { offset }`,
+    );
+  }
+  if (causal === "upper-left" && length < view.tokens) {
+    throw new ShapeError(
+      `Cannot attend with causal "upper-left" and ${length} queries to a cache of ${view.tokens} tokens: the queries are ` +
+        `its last tokens; use "lower-right", or pass { offset }`,
+    );
   }
 }
 
@@ -117,7 +188,7 @@ function checkDTypes(query: Tensor, view: KeyValueView): void {
 function checkNumbers(options: AttentionOptions): void {
   const { causal, window, scale, softcap, headGrouping, dropout, seed, offset } = options;
   const refuse = (name: string, value: unknown, expected: string) =>
-    new ShapeError(`Cannot attend with ${name} ${JSON.stringify(value) ?? String(value)}: it is ${expected}`);
+    new ShapeError(`Cannot attend with ${name} ${showValue(value)}: it is ${expected}`);
   if (causal !== undefined && causal !== "upper-left" && causal !== "lower-right") {
     throw refuse("causal", causal, '"upper-left" (s <= t) or "lower-right" (s <= t + S - T)');
   }
@@ -133,7 +204,7 @@ function checkNumbers(options: AttentionOptions): void {
     }
     throw refuse(`window.${side}`, count, "a count of positions from 0; leave it out for all");
   }
-  if (offset !== undefined && !Number.isInteger(offset)) throw refuse("offset", offset, "the first query's position");
+  if (offset !== undefined && !(Number.isInteger(offset) && Math.abs(offset) < FARTHEST)) throw refuse("offset", offset, "the first query's position");
   if (scale !== undefined && !Number.isFinite(scale)) throw refuse("scale", scale, "a finite factor");
   if (softcap !== undefined && !(softcap > 0 && softcap < Infinity)) {
     throw refuse("softcap", softcap, "a bound above 0; leave it out for none");

@@ -6,11 +6,12 @@
  *     weights = exp(masked - logSumExp)       output = dropout(weights) · v
  */
 import { logicalAnd, logicalOr, maximum } from "../ops/primitives/binary.ts";
-import { uniform } from "../ops/primitives/random.ts";
+import { uniformSlice } from "../ops/primitives/random.ts";
 import { filled } from "../ops/primitives/fill.ts";
 import { indexSelect } from "../ops/primitives/gather.ts";
 import { matmul } from "../ops/primitives/matmul.ts";
 import { where } from "../ops/primitives/where.ts";
+import { isBlock } from "../dtype.ts";
 import type { Tensor } from "../tensor.ts";
 import { type AttentionCall, extraOf, queryPositions } from "./call.ts";
 
@@ -32,6 +33,8 @@ export interface Scores {
   readonly softcapped: Tensor;
   /** With biases, and -Infinity where hidden. */
   readonly masked: Tensor;
+  /** Which count, as bool that broadcasts to them; undefined where all do. */
+  readonly visible: Tensor | undefined;
 }
 
 /** What the composition gives, heads still in groups. */
@@ -63,7 +66,7 @@ export function composed(call: AttentionCall): Composed {
   const sum = sinks === undefined ? own : own.add(sinks.sub(shift).exp());
   const weights = dropped(call, powers.div(where(sum.eq(0), 1, sum)), rows);
   return {
-    output: grouped(weights, valuesOf(call)).to(query.dtype),
+    output: grouped(weights, valuesOf(call, scores.visible)).to(query.dtype),
     weights,
     logSumExp: sum.log().add(shift).squeeze(-1),
     scores,
@@ -82,22 +85,30 @@ export function scoresOf(call: AttentionCall, rows: Rows): Scores {
   const { softcap, scale } = call.attrs;
   const query = call.inputs[0]!.narrow(3, rows.start, rows.count);
   const wide = query.to(query.dtype === "f64" ? "f64" : "f32");
-  const raw = grouped(wide, keysOf(call).transpose(2, 3));
+  const visible = visibleTo(call, rows);
+  const raw = grouped(wide, keysOf(call, visible).transpose(2, 3));
   const scaled = raw.mul(scale);
   const softcapped = softcap === 0 ? scaled : scaled.div(softcap).tanh().mul(softcap);
   const biased = withBiases(call, softcapped, rows);
-  const visible = visibleTo(call, rows);
-  return { raw, scaled, softcapped, masked: visible === undefined ? biased : where(visible, biased, -Infinity) };
+  const masked = visible === undefined ? biased : where(visible, biased, -Infinity);
+  return { raw, scaled, softcapped, masked, visible };
 }
 
-/** Keys `[B, Hkv, S, D]`. */
-export function keysOf(call: AttentionCall): Tensor {
-  return paged(call, call.inputs[1]!);
+/** Keys `[B, Hkv, S, D]`; zeros where no row sees them. */
+export function keysOf(call: AttentionCall, visible: Tensor | undefined): Tensor {
+  return seen(paged(call, call.inputs[1]!), visible);
 }
 
-/** Values `[B, Hkv, S, Dv]`. */
-export function valuesOf(call: AttentionCall): Tensor {
-  return paged(call, call.inputs[2]!);
+/** Values `[B, Hkv, S, Dv]`; zeros where no row sees them. */
+export function valuesOf(call: AttentionCall, visible: Tensor | undefined): Tensor {
+  return seen(paged(call, call.inputs[2]!), visible);
+}
+
+/** What no row may attend to does not exist: padding may hold NaN, and NaN times a weight of 0 would be NaN. */
+function seen(x: Tensor, visible: Tensor | undefined): Tensor {
+  if (visible === undefined || visible.numel === 0) return x;
+  const bySome = visible.reshape([...Array<number>(5 - visible.rank).fill(1), ...visible.shape]).any({ dim: [2, 3] });
+  return where(bySome.unsqueeze(-1), isBlock(x.dtype) ? x.to("f32") : x, 0); // [B or 1, Hkv or 1, S or 1, 1]
 }
 
 /** A pool's pages in the order of the table; other operands are as they should be. */
@@ -141,12 +152,17 @@ function keyPositions(call: AttentionCall): Tensor {
 function visibleTo(call: AttentionCall, rows: Rows): Tensor | undefined {
   const mask = extraOf(call, "mask");
   const conditions = [
-    mask?.dtype === "bool" ? mask.narrow(3, rows.start, rows.count) : undefined,
+    mask === undefined ? undefined : shownByMask(mask.narrow(3, rows.start, rows.count)),
     bandVisible(call, rows),
     lengthVisible(call),
     blocksVisible(call, rows),
   ].filter((condition) => condition !== undefined);
   return conditions.length === 0 ? undefined : conditions.reduce((a, b) => logicalAnd(a, b));
+}
+
+/** A float mask hides where it is -Infinity. */
+function shownByMask(mask: Tensor): Tensor {
+  return mask.dtype === "bool" ? mask : mask.detach().ne(-Infinity);
 }
 
 function bandVisible(call: AttentionCall, rows: Rows): Tensor | undefined {
@@ -183,9 +199,10 @@ function blocksVisible(call: AttentionCall, { start, count }: Rows): Tensor | un
 
 /** Weights with some dropped and the others scaled. */
 export function dropped(call: AttentionCall, weights: Tensor, { start, count }: Rows): Tensor {
-  const { dropout } = call.attrs;
+  const { dropout, keyCount } = call.attrs;
   if (dropout === undefined) return weights;
-  const shape = weights.shape.with(3, call.inputs[0]!.shape[3]!);
-  const keep = uniform(weights.backend, shape, dropout.seed).ge(dropout.p).narrow(3, start, count);
+  const length = call.inputs[0]!.shape[3]!;
+  const draws = { seed: dropout.seed, start: start * keyCount, run: count * keyCount, step: length * keyCount };
+  const keep = uniformSlice(weights.backend, weights.shape, draws).ge(dropout.p);
   return where(keep, weights.mul(1 / (1 - dropout.p)), 0);
 }

@@ -4,7 +4,7 @@
  */
 import { resolveBackend, zeros } from "../create.ts";
 import type { Backend } from "../backend.ts";
-import { DTypeError, ShapeError, showShape } from "../errors.ts";
+import { checkNames, DTypeError, ShapeError, showShape, showValue } from "../errors.ts";
 import { tidy } from "../memory.ts";
 import { filled } from "../ops/primitives/fill.ts";
 import { where } from "../ops/primitives/where.ts";
@@ -42,6 +42,11 @@ export interface GqaOptions {
   readonly forceGrouped?: boolean | undefined;
 }
 
+const GQA_OPTIONS = {
+  ...{ dropout: true, seed: true, scale: true, mask: true, isCausal: true },
+  ...{ needWeights: true, averageAttnWeights: true, forceGrouped: true },
+} as const satisfies Readonly<Record<keyof GqaOptions, true>>;
+
 /**
  * Grouped attention as the PyTorch package grouped-query-attention-pytorch computes it: `scale` divides, hidden scores become
  * the lowest finite number, so that a row that may attend to nothing attends to all keys alike.
@@ -54,6 +59,7 @@ export function scaledDotProductGqa(
   inputs: GqaInputs,
   options: GqaOptions = {},
 ): [output: Tensor, weights: Tensor | undefined] {
+  checkNames("scaledDotProductGqa", options, GQA_OPTIONS, { causal: "isCausal", is_causal: "isCausal" });
   checkGqa(inputs, options);
   const { query, key, value } = inputs;
   const [length, heads, size] = query.shape.slice(1) as [number, number, number]; // rank 4, checked
@@ -77,13 +83,16 @@ export function scaledDotProductGqa(
   });
 }
 
-function checkGqa({ query, key, value }: GqaInputs, { mask, isCausal }: GqaOptions): void {
+function checkGqa({ query, key, value }: GqaInputs, { mask, isCausal, scale }: GqaOptions): void {
   const shapes = `query ${showShape(query.shape)}, key ${showShape(key.shape)}, value ${showShape(value.shape)}`;
   const refuse = (why: string) => new ShapeError(`Cannot scaledDotProductGqa with ${shapes}: ${why}`);
   if (mask !== undefined && isCausal !== undefined) {
     throw refuse(
       `a mask ${showShape(mask.shape)} and isCausal exclude each other; scaledDotProductAttention takes both`,
     );
+  }
+  if (scale !== undefined && !(Number.isFinite(scale) && scale !== 0)) {
+    throw refuse(`scale ${showValue(scale)} divides the scores, so it is finite and not 0`);
   }
   if ([query, key, value].some((x) => x.rank !== 4)) throw refuse("each must be [batch, tokens, heads, head size]");
   const [batch, , heads, size] = query.shape;
@@ -183,6 +192,11 @@ export function causalMask(n: number, options: { readonly backend?: Backend | un
 export function attentionQkvPacked(qkv: Tensor, options: { readonly causal?: boolean | undefined } = {}): Tensor {
   if (qkv.rank !== 5 || qkv.shape[2] !== 3) {
     throw new ShapeError(`Cannot attentionQkvPacked ${showShape(qkv.shape)}: it is [B, T, 3, H, D]`);
+  }
+  checkNames("attentionQkvPacked", options, { causal: true });
+  const flag: unknown = options.causal; // callers without types may name an alignment
+  if (flag !== undefined && typeof flag !== "boolean") {
+    throw new ShapeError(`Cannot attentionQkvPacked with causal ${showValue(flag)}: it is true or false`);
   }
   return tidy(() => {
     const [query, key, value] = [0, 1, 2].map((i) => qkv.select(2, i).transpose(1, 2)) as [Tensor, Tensor, Tensor];

@@ -5,7 +5,7 @@
  *     dV = Pᵀ · dO    dP = dO · Vᵀ    dS = P * (dP - rowsum(dO * O))    dQ = dS · K * scale    dK = dSᵀ · Q * scale
  *
  * With a softcap dS is also times `1 - (scores / c)²`; with dropout P and dP are dropped alike. A sink takes
- * `-exp(sink - logSumExp) * rowsum(dO * O)`. Memory is a few rows of scores, never `[T, S]`, but for the draws of dropout.
+ * `-exp(sink - logSumExp) * rowsum(dO * O)`. Memory is a few rows of scores, never `[T, S]`.
  */
 import { zeros } from "../create.ts";
 import type { JointVjp } from "../grad/node.ts";
@@ -13,7 +13,7 @@ import { tidy } from "../memory.ts";
 import { matmul } from "../ops/primitives/matmul.ts";
 import { where } from "../ops/primitives/where.ts";
 import type { Tensor } from "../tensor.ts";
-import type { AttentionCall } from "./call.ts";
+import { type AttentionCall, extraOf } from "./call.ts";
 import { dropped, grouped, keysOf, type Rows, scoresOf, valuesOf } from "./composed.ts";
 
 /** Scores held at once: 2^18 of f32 are a megabyte, so that the ten tensors of a step stay near that. */
@@ -29,12 +29,11 @@ export function attentionVjp(call: AttentionCall): JointVjp {
   return (gradOut, saved, wanted) => {
     const [output, logSumExp] = saved.slice(-2) as [Tensor, Tensor]; // saved last
     const inputs = saved.slice(0, -2);
-    const sinkAt = 3 + attrs.extras.indexOf("sinks");
-    const pass = new Pass({ inputs, attrs, scoreMod }, gradOut, output, logSumExp);
+    const again = { inputs, attrs, scoreMod };
+    const pass = new Pass(again, gradOut, output, logSumExp);
     const sums = pass.run(wanted);
-    return inputs.map((sinks, i) =>
-      i < 3 ? sums[i] : i === sinkAt && wanted[i] === true ? pass.sinks(sinks) : undefined
-    );
+    const sinks = extraOf(again, "sinks");
+    return inputs.map((x, i) => i < 3 ? sums[i] : wanted[i] === true && x === sinks ? pass.sinks(x) : undefined);
   };
 }
 
@@ -74,15 +73,15 @@ class Pass {
     const call = this.#call;
     const { scale, softcap } = call.attrs;
     const at = (x: Tensor) => x.narrow(3, rows.start, rows.count);
-    const { softcapped, masked } = scoresOf(call, rows);
+    const { softcapped, masked, visible } = scoresOf(call, rows);
     const [gradOut, total] = [at(this.#gradOut), at(this.#logSumExp)];
     const weights = where(total.eq(-Infinity), 0, masked.sub(total).exp());
     if (value !== undefined) add(value, folded(dropped(call, weights, rows)).transpose(2, 3), folded(gradOut));
     if (query === undefined && key === undefined) return;
-    const pulled = dropped(call, grouped(gradOut, valuesOf(call).transpose(2, 3)), rows);
+    const pulled = dropped(call, grouped(gradOut, valuesOf(call, visible).transpose(2, 3)), rows);
     const moved = weights.mul(pulled.sub(at(this.#flow))).mul(scale);
     const slope = softcap === 0 ? moved : moved.mul(softcapped.div(softcap).square().neg().add(1));
-    if (query !== undefined) at(query).copy_(grouped(slope, keysOf(call)));
+    if (query !== undefined) at(query).copy_(grouped(slope, keysOf(call, visible)));
     if (key !== undefined) add(key, folded(slope).transpose(2, 3), folded(at(call.inputs[0]!).to(slope.dtype)));
   }
 

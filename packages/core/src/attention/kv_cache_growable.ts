@@ -5,8 +5,18 @@
 import type { KvCacheOptions } from "./kv_cache.ts";
 import type { KvLayerKind } from "./kv_cache_layer.ts";
 import { KvRows, RowsKvCache } from "./kv_cache_rows.ts";
+import { settingsOf } from "./kv_cache_settings.ts";
 
 const FIRST_CAPACITY = 64; // tokens; doubling from here reaches 8,192 in seven steps
+
+const NAMES: Readonly<Record<keyof KvCacheOptions, true>> = { dtype: true };
+
+const FOREIGN: Readonly<Record<string, string>> = {
+  capacity: "a StaticKvCache",
+  maxLength: "a StaticKvCache",
+  pageTokens: "a PagedKvCache",
+  window: "a SlidingWindowKvCache",
+};
 
 /**
  * A cache that doubles when it is full.
@@ -35,16 +45,16 @@ export class GrowableKvCache extends RowsKvCache {
    *
    * @param layers the number of layers
    * @param options what it holds
-   * @throws {ShapeError} unless there is at least one layer
+   * @throws {ShapeError} unless there is at least one layer, and for a setting it does not have
    * @throws {DTypeError} when a cache cannot hold the dtype
    */
   constructor(layers: number, options: KvCacheOptions = {}) {
-    super(layers, options);
+    super(layers, settingsOf("GrowableKvCache", options, NAMES, FOREIGN));
   }
 
   /** Tokens there is room for before it grows. */
   get capacity(): number {
-    return Math.min(...this.rows.map((rows) => rows?.count ?? 0));
+    return Math.min(...Array.from({ length: this.layers }, (_, layer) => this.rowsOf(layer)?.count ?? 0));
   }
 
   /** @ignore An empty one with the same settings. */
@@ -54,13 +64,14 @@ export class GrowableKvCache extends RowsKvCache {
 
   /** @ignore Buffers twice as long, into which the old ones are copied. */
   protected reserve(layer: number, count: number, kind: KvLayerKind): void {
-    const [old, length] = [this.rows[layer], this.lengths[layer]!];
+    const [old, length] = [this.rowsOf(layer), this.lengthOf(layer)];
     if (old !== undefined && old.count >= length + count) return;
     let capacity = old?.count ?? FIRST_CAPACITY;
     while (capacity < length + count) capacity *= 2;
-    this.rows[layer] = KvRows.filled(kind, capacity, (larger) => {
-      if (old !== undefined) larger.copyFrom(old, 0, 0, length);
+    const larger = KvRows.filled(kind, capacity, (into) => {
+      if (old !== undefined) into.copyFrom(old, 0, 0, length);
     });
+    this.setRows(layer, larger);
     old?.dispose();
   }
 }

@@ -1,14 +1,16 @@
 /** What the first append to a layer settles, and the checks that later ones must pass. */
 import type { Backend } from "../backend.ts";
 import { commonBackend } from "../dispatch.ts";
-import { type DType, dtypeInfo } from "../dtype.ts";
-import { BackendError, DTypeError, ShapeError, showShape } from "../errors.ts";
-import type { Tensor } from "../tensor.ts";
+import { dtypeInfo } from "../dtype.ts";
+import { BackendError, DTypeError, ShapeError, showShape, showValue } from "../errors.ts";
+import { Tensor } from "../tensor.ts";
+import type { KvCacheDType } from "./kv_cache.ts";
+import { isKvCacheDType } from "./kv_cache_settings.ts";
 
 /** @ignore Where and how a layer's keys `[batch, heads, S, keySize]` and values `[batch, heads, S, valueSize]` lie. */
 export interface KvLayerKind {
   readonly backend: Backend;
-  readonly dtype: DType;
+  readonly dtype: KvCacheDType;
   readonly batch: number;
   readonly heads: number;
   readonly keySize: number;
@@ -30,8 +32,9 @@ export function kindOf(
   values: Tensor,
   own: KvLayerKind | undefined,
   other: KvLayerKind | undefined,
-  wanted: DType | undefined,
+  wanted: KvCacheDType | undefined,
 ): KvLayerKind {
+  checkTensors(what, keys, values);
   const backend = commonBackend("append", [keys, values]);
   const refuse = (why: string) =>
     new ShapeError(
@@ -56,26 +59,38 @@ export function kindOf(
         `move them with await keys.to(backend)`,
     );
   }
-  const dtype = other?.dtype ?? wanted ?? keys.dtype;
-  checkDType(what, keys, values, dtype);
+  const dtype = checkDType(what, keys, values, other?.dtype ?? wanted);
   return own ?? { backend, dtype, batch, heads, keySize, valueSize };
 }
 
-function checkDType(what: string, keys: Tensor, values: Tensor, dtype: DType): void {
-  const { kind, blockSize } = dtypeInfo(dtype);
+function checkTensors(what: string, keys: unknown, values: unknown): void {
+  if (keys instanceof Tensor && values instanceof Tensor) return;
+  const show = (x: unknown) => x instanceof Tensor ? `${x.dtype} ${showShape(x.shape)}` : showValue(x);
+  throw new DTypeError(
+    `Cannot append keys ${show(keys)} and values ${
+      show(values)
+    } to ${what}: each is a Tensor [B, Hkv, T, D]; make one ` +
+      `with tensor()`,
+  );
+}
+
+/** What the layer is to hold, the keys' dtype where nothing has settled it. */
+function checkDType(what: string, keys: Tensor, values: Tensor, settled: KvCacheDType | undefined): KvCacheDType {
   const refuse = (why: string) =>
     new DTypeError(
       `Cannot append keys ${keys.dtype} ${showShape(keys.shape)} and values ${values.dtype} ` +
         `${showShape(values.shape)} to ${what}: ${why}`,
     );
-  const cacheable = (x: DType) => x === "q8_0" || dtypeInfo(x).kind === "float";
-  if (!cacheable(keys.dtype) || !cacheable(values.dtype)) {
+  if (!isKvCacheDType(keys.dtype) || !isKvCacheDType(values.dtype)) {
     throw refuse('a cache takes floats and q8_0; convert with to("f32")');
   }
+  const dtype = settled ?? keys.dtype;
+  const { kind, blockSize } = dtypeInfo(dtype);
   if (kind === "block" && (keys.shape[3]! % blockSize !== 0 || values.shape[3]! % blockSize !== 0)) {
     throw refuse(
       `a ${dtype} cache needs head sizes that are multiples of ${blockSize}, not ${keys.shape[3]} and ` +
         `${values.shape[3]}; use dtype "f16"`,
     );
   }
+  return dtype;
 }

@@ -10,8 +10,9 @@ import { tidy } from "../memory.ts";
 import type { Tensor } from "../tensor.ts";
 import type { KeyValueView, KvCacheOptions } from "./kv_cache.ts";
 import type { KvLayerKind } from "./kv_cache_layer.ts";
-import { countSetting, type KvPair, LayeredKvCache } from "./kv_cache_layered.ts";
+import { type KvPair, LayeredKvCache } from "./kv_cache_layered.ts";
 import { KvPagePool } from "./kv_cache_pool.ts";
+import { countSetting, settingsOf } from "./kv_cache_settings.ts";
 
 /** Settings of {@linkcode PagedKvCache}. */
 export interface PagedKvCacheOptions extends KvCacheOptions {
@@ -22,6 +23,21 @@ export interface PagedKvCacheOptions extends KvCacheOptions {
 }
 
 const PAGE_TOKENS = 64; // long enough for a tile of attention, short enough to copy on write within a step
+
+const NAMES: Readonly<Record<keyof PagedKvCacheOptions, true>> = { dtype: true, capacity: true, pageTokens: true };
+
+const FOREIGN: Readonly<Record<string, string>> = {
+  pageSize: "pageTokens",
+  page_size: "pageTokens",
+  blockSize: "pageTokens",
+  block_size: "pageTokens", // vLLM
+  blockTokens: "pageTokens",
+  maxLength: "capacity",
+  max_length: "capacity",
+  maxTokens: "capacity",
+  pages: "capacity, in tokens",
+  window: "a SlidingWindowKvCache",
+};
 
 /**
  * A cache of pages that forks share.
@@ -56,13 +72,14 @@ export class PagedKvCache extends LayeredKvCache {
    *
    * @param layers the number of layers
    * @param options how many tokens, in which pages, and as what
-   * @throws {ShapeError} unless layers, capacity and pageTokens are at least 1
+   * @throws {ShapeError} unless layers, capacity and pageTokens are at least 1, and for a setting it does not have
    * @throws {DTypeError} when a cache cannot hold the dtype
    */
   constructor(layers: number, options: PagedKvCacheOptions) {
-    super(layers, options);
-    const capacity = countSetting("capacity", options.capacity, 1);
-    this.#pool = new KvPagePool(layers, capacity, countSetting("pageTokens", options.pageTokens ?? PAGE_TOKENS, 1));
+    const settings = settingsOf("PagedKvCache", options, NAMES, FOREIGN);
+    super(layers, settings);
+    const capacity = countSetting("capacity", settings.capacity, 1);
+    this.#pool = new KvPagePool(layers, capacity, countSetting("pageTokens", settings.pageTokens ?? PAGE_TOKENS, 1));
   }
 
   /** Tokens a sequence there is room for, in all forks together. */
@@ -91,17 +108,21 @@ export class PagedKvCache extends LayeredKvCache {
     const { capacity, pageTokens } = pool;
     const copy = new PagedKvCache(this.layers, { capacity, pageTokens, dtype: this.wanted });
     copy.#pool = pool;
-    copy.kinds = this.kinds; // all that use a pool agree on what is in it
     pool.users++;
     copy.#table = this.#table.map((row) => [...row]);
     for (const page of this.#table.flat()) pool.hold(page);
-    this.lengths.forEach((length, layer) => copy.lengths[layer] = length);
+    for (let layer = 0; layer < this.layers; layer++) copy.setLength(layer, this.lengthOf(layer));
     return copy;
+  }
+
+  /** @ignore What a layer's first append settled, for all forks. */
+  protected kind(layer: number): KvLayerKind | undefined {
+    return this.#pool.layer(layer)?.kind;
   }
 
   /** @ignore Pages for `count` more tokens, its own where they will be written. */
   protected reserve(layer: number, count: number, kind: KvLayerKind): void {
-    const [pool, start] = [this.#pool, this.lengths[layer]!];
+    const [pool, start] = [this.#pool, this.lengthOf(layer)];
     pool.open(kind.batch);
     const shared = this.#sharedPages(start, count);
     const missing = Math.max(0, pagesFor(start + count, pool.pageTokens) - (this.#table[0]?.length ?? 0));
@@ -146,8 +167,8 @@ export class PagedKvCache extends LayeredKvCache {
 
   /** @ignore Writes tokens a page at a time. */
   protected write(layer: number, keys: Tensor, values: Tensor): void {
-    const pool = this.#pool.layer(layer);
-    this.#eachPiece(this.lengths[layer]!, keys.shape[2]!, ({ row, page, slot, token, count }) => {
+    const pool = this.#pool.layer(layer)!; // made when room was
+    this.#eachPiece(this.lengthOf(layer), keys.shape[2]!, ({ row, page, slot, token, count }) => {
       const put = (into: Tensor, x: Tensor) =>
         into.select(0, page).narrow(1, slot, count).copy_(x.select(0, row).narrow(1, token, count));
       put(pool.keys, keys);
@@ -157,8 +178,8 @@ export class PagedKvCache extends LayeredKvCache {
 
   /** @ignore Copies of the first tokens, in order. */
   protected gather(layer: number, length: number): KvPair {
-    const pool = this.#pool.layer(layer);
-    const { backend, dtype, batch, heads, keySize, valueSize } = this.kinds[layer]!; // it has tokens
+    const pool = this.#pool.layer(layer)!; // it has tokens
+    const { backend, dtype, batch, heads, keySize, valueSize } = pool.kind;
     const keys = allocate(backend, [batch, heads, length, keySize], dtype);
     const values = allocate(backend, [batch, heads, length, valueSize], dtype);
     this.#eachPiece(0, length, ({ row, page, slot, token, count }) => {
@@ -185,10 +206,10 @@ export class PagedKvCache extends LayeredKvCache {
 
   /** @ignore What attention reads: the pool, and this cache's table. */
   protected view(layer: number): KeyValueView {
-    const { keys, values } = this.#pool.layer(layer);
-    const tokens = this.lengths[layer]!;
+    const { keys, values, kind } = this.#pool.layer(layer)!; // it was just appended to
+    const tokens = this.lengthOf(layer);
     this.#tableTensor ??= tensor(Int32Array.from(this.#table.flat()), {
-      shape: [this.kinds[layer]!.batch, this.#table[0]?.length ?? 0],
+      shape: [kind.batch, this.#table[0]?.length ?? 0],
       backend: keys.backend,
     }).keep();
     return {

@@ -36,12 +36,12 @@ export class KvPagePool {
 
   /** @ignore Gives a layer its memory. */
   makeLayer(layer: number, kind: KvLayerKind): void {
-    this.#layers[layer] ??= new KvRows({ ...kind, batch: this.#holders.length }, this.pageTokens);
+    this.#layers[layer] ??= new KvRows(kind, this.pageTokens, this.#holders.length);
   }
 
-  /** @ignore A layer's memory. */
-  layer(layer: number): KvRows {
-    return this.#layers[layer]!; // made before it is asked for
+  /** @ignore A layer's memory, and what it was made for, on which all caches of the pool thus agree. */
+  layer(layer: number): KvRows | undefined {
+    return this.#layers[layer];
   }
 
   /** @ignore All pages. */

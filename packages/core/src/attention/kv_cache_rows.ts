@@ -12,16 +12,24 @@ import { gathered } from "./kv_cache_saved.ts";
 
 /** @ignore The buffers of one layer; they survive `tidy`. */
 export class KvRows implements KvPair {
+  /** @ignore What they were made for. */
+  readonly kind: KvLayerKind;
   /** @ignore `[B, Hkv, rows, D]`. */
   readonly keys: Tensor;
   /** @ignore `[B, Hkv, rows, Dv]`. */
   readonly values: Tensor;
 
-  /** @ignore Both buffers, or neither. */
-  constructor({ backend, dtype, batch, heads, keySize, valueSize }: KvLayerKind, rows: number) {
-    this.keys = zeros([batch, heads, rows, keySize], { dtype, backend }).keep();
+  /**
+   * @ignore Both buffers, or neither.
+   *
+   * @param blocks how many times `rows` rows: once a sequence, or a page
+   */
+  constructor(kind: KvLayerKind, rows: number, blocks: number = kind.batch) {
+    const { backend, dtype, heads, keySize, valueSize } = kind;
+    this.kind = kind;
+    this.keys = zeros([blocks, heads, rows, keySize], { dtype, backend }).keep();
     try {
-      this.values = zeros([batch, heads, rows, valueSize], { dtype, backend }).keep();
+      this.values = zeros([blocks, heads, rows, valueSize], { dtype, backend }).keep();
     } catch (error) {
       this.keys.dispose();
       throw error;
@@ -80,11 +88,25 @@ export class KvRows implements KvPair {
 
 /** A cache whose rows lie one after another. */
 export abstract class RowsKvCache extends LayeredKvCache {
-  /** @ignore Each layer's buffers. */
-  protected readonly rows: (KvRows | undefined)[] = new Array<KvRows | undefined>(this.layers).fill(undefined);
+  readonly #rows: (KvRows | undefined)[] = new Array<KvRows | undefined>(this.layers).fill(undefined);
 
   /** @ignore An empty cache with the same settings. */
   protected abstract another(): RowsKvCache;
+
+  /** @ignore A layer's buffers. */
+  protected rowsOf(layer: number): KvRows | undefined {
+    return this.#rows[layer];
+  }
+
+  /** @ignore Gives a layer its buffers. */
+  protected setRows(layer: number, rows: KvRows): void {
+    this.#rows[layer] = rows;
+  }
+
+  /** @ignore What a layer's first append settled. */
+  protected kind(layer: number): KvLayerKind | undefined {
+    return this.#rows[layer]?.kind;
+  }
 
   /** @ignore The row after those of the first `length` tokens. */
   protected rowAfter(_layer: number, length: number): number {
@@ -93,14 +115,14 @@ export abstract class RowsKvCache extends LayeredKvCache {
 
   /** Bytes taken now. */
   get byteLength(): number {
-    return this.rows.reduce((sum, rows) => sum + (rows?.byteLength ?? 0), 0);
+    return this.#rows.reduce((sum, rows) => sum + (rows?.byteLength ?? 0), 0);
   }
 
   /** A copy that goes on independently. */
   fork(): RowsKvCache {
     const copy = this.another();
     try {
-      noGrad(() => this.rows.forEach((_, layer) => this.#forkLayer(copy, layer)));
+      noGrad(() => this.#rows.forEach((_, layer) => this.#forkLayer(copy, layer)));
       return copy;
     } catch (error) {
       copy.dispose();
@@ -109,29 +131,28 @@ export abstract class RowsKvCache extends LayeredKvCache {
   }
 
   #forkLayer(copy: RowsKvCache, layer: number): void {
-    const kind = this.kinds[layer];
+    const kind = this.kind(layer);
     if (kind === undefined) return;
-    const length = this.lengths[layer]!;
+    const length = this.lengthOf(layer);
     const kept = this.#kept(layer, length);
     using keys = kept.keys;
     using values = kept.values;
     copy.adopt(layer, { keys, values }, length, kind);
-    copy.kinds[layer] = kind;
-    copy.lengths[layer] = length;
+    copy.setLength(layer, length);
   }
 
   #kept(layer: number, length: number): KvPair {
-    return this.rows[layer]!.part(0, this.rowAfter(layer, length)); // a layer with a kind has rows
+    return this.#rows[layer]!.part(0, this.rowAfter(layer, length)); // a layer with a kind has rows
   }
 
   /** @ignore Writes tokens after those the layer has. */
   protected write(layer: number, keys: Tensor, values: Tensor): void {
-    this.rows[layer]!.write(this.rowAfter(layer, this.lengths[layer]!), keys, values); // room was made
+    this.#rows[layer]!.write(this.rowAfter(layer, this.lengthOf(layer)), keys, values); // room was made
   }
 
   /** @ignore What attention reads. */
   protected view(layer: number): KeyValueView {
-    const tokens = this.lengths[layer]!;
+    const tokens = this.lengthOf(layer);
     const keyCount = this.rowAfter(layer, tokens);
     return { ...this.#kept(layer, tokens), keyCount, tokens };
   }
@@ -158,7 +179,7 @@ export abstract class RowsKvCache extends LayeredKvCache {
 
   /** @ignore Frees all buffers. */
   protected free(): void {
-    for (const rows of this.rows) rows?.dispose();
-    this.rows.fill(undefined);
+    for (const rows of this.#rows) rows?.dispose();
+    this.#rows.fill(undefined);
   }
 }

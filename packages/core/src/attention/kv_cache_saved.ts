@@ -3,10 +3,12 @@
  * floats, or q8_0 blocks as GGML lays them out). Every backend reads and writes the same bytes.
  */
 import { allocate } from "../dispatch.ts";
-import { byteLengthOf, type DType } from "../dtype.ts";
-import { ShapeError, showShape } from "../errors.ts";
+import { byteLengthOf } from "../dtype.ts";
+import { DTypeError, ShapeError, showShape, showValue } from "../errors.ts";
 import { checkShape, numelOf, type Shape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
+import type { KvCacheDType } from "./kv_cache.ts";
+import { isKvCacheDType, KV_CACHE_DTYPES } from "./kv_cache_settings.ts";
 
 /** The name of a form of cache. */
 export type KvCacheForm = "growable" | "static" | "window" | "paged";
@@ -22,7 +24,7 @@ export interface SavedKvTensor {
 /** One layer. */
 export interface SavedKvLayer {
   /** How both are stored. */
-  readonly dtype: DType;
+  readonly dtype: KvCacheDType;
   /** The keys. */
   readonly keys: SavedKvTensor;
   /** The values. */
@@ -37,7 +39,7 @@ export interface SavedKvCache {
   readonly layers: number;
   /** Tokens seen by every layer, gone or not. */
   readonly tokens: number;
-  /** Where the form is a window: which tokens it promises to keep. */
+  /** Where the form is a window: which tokens it promises to keep, `left` positions before a query's own and the first. */
   readonly window?: { readonly left: number; readonly sinkTokens: number } | undefined;
   /** One entry a layer; none when no tokens were seen. */
   readonly entries: readonly SavedKvLayer[];
@@ -62,15 +64,42 @@ export async function savedTensor(copy: Tensor): Promise<SavedKvTensor> {
 }
 
 /**
- * @ignore Checks that saved data hold together.
+ * @ignore Checks that something has the parts of a saved cache.
+ * @throws {ShapeError} naming the first part that it lacks
+ */
+export function checkForm(saved: unknown): void {
+  if (!isRecord(saved) || !Array.isArray(saved.entries)) {
+    throw new ShapeError(`Cannot restore a cache from ${showValue(saved)}: it takes what save gives, awaited`);
+  }
+  saved.entries.forEach((entry: unknown, layer) => {
+    for (const name of ["keys", "values"]) {
+      const part = isRecord(entry) ? entry[name] : undefined;
+      if (isRecord(part) && Array.isArray(part.shape) && part.bytes instanceof Uint8Array) continue;
+      throw new ShapeError(
+        `Cannot restore a cache: ${name} of layer ${layer} are ${showValue(part)}, and no shape with bytes in a ` +
+          `Uint8Array; JSON cannot carry them, structuredClone can`,
+      );
+    }
+  });
+}
+
+function isRecord(x: unknown): x is Record<string, unknown> {
+  return typeof x === "object" && x !== null;
+}
+
+/**
+ * @ignore Checks that saved data hold together, and are of the dtype that a cache holds, or any where nothing has settled
+ * it.
+ *
  * @throws {ShapeError} {DTypeError}
  */
-export function checkSaved(saved: SavedKvCache): void {
+export function checkSaved(saved: SavedKvCache, held: KvCacheDType | undefined): void {
   const { layers, tokens, entries } = saved;
   const expected = tokens === 0 ? 0 : layers;
   if (!Number.isInteger(tokens) || tokens < 0 || entries.length !== expected) {
     throw refuse(`it says ${tokens} tokens in ${layers} layers and has ${entries.length} of ${expected} entries`);
   }
+  checkDTypes(saved, held);
   entries.forEach(({ dtype, keys, values }, layer) => {
     for (const [name, { shape, bytes }] of Object.entries({ keys, values })) {
       checkShape("restore saved keys and values", shape);
@@ -82,6 +111,22 @@ export function checkSaved(saved: SavedKvCache): void {
       );
     }
   });
+}
+
+function checkDTypes({ form, entries }: SavedKvCache, held: KvCacheDType | undefined): void {
+  const first = held ?? entries[0]?.dtype;
+  for (const { dtype } of entries) {
+    if (!isKvCacheDType(dtype)) {
+      throw new DTypeError(
+        `Cannot restore a ${form} cache of ${showValue(dtype)}: a cache holds one of ${KV_CACHE_DTYPES}; save it again`,
+      );
+    }
+    if (dtype === first) continue;
+    const why = held === undefined
+      ? `its first layer is ${first}; save it again`
+      : `this one holds ${held}, and saved bytes are not converted; make one of dtype ${dtype}`;
+    throw new DTypeError(`Cannot restore a ${form} cache of ${dtype}: ${why}`);
+  }
 }
 
 function refuse(why: string): ShapeError {

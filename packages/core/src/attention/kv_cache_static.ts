@@ -5,14 +5,26 @@
 import { ShapeError, showShape } from "../errors.ts";
 import type { KvCacheOptions } from "./kv_cache.ts";
 import type { KvLayerKind } from "./kv_cache_layer.ts";
-import { countSetting } from "./kv_cache_layered.ts";
 import { KvRows, RowsKvCache } from "./kv_cache_rows.ts";
+import { countSetting, settingsOf } from "./kv_cache_settings.ts";
 
 /** Settings of {@linkcode StaticKvCache}. */
 export interface StaticKvCacheOptions extends KvCacheOptions {
   /** Tokens there is room for. */
   readonly capacity: number;
 }
+
+const NAMES: Readonly<Record<keyof StaticKvCacheOptions, true>> = { dtype: true, capacity: true };
+
+const FOREIGN: Readonly<Record<string, string>> = {
+  maxLength: "capacity",
+  max_length: "capacity",
+  maxTokens: "capacity",
+  maxCacheLen: "capacity",
+  max_cache_len: "capacity", // transformers
+  pageTokens: "a PagedKvCache",
+  window: "a SlidingWindowKvCache",
+};
 
 /**
  * A cache that has all its memory from the first append on.
@@ -42,12 +54,13 @@ export class StaticKvCache extends RowsKvCache {
    *
    * @param layers the number of layers
    * @param options how many tokens, and what it holds
-   * @throws {ShapeError} unless layers and capacity are at least 1
+   * @throws {ShapeError} unless layers and capacity are at least 1, and for a setting it does not have
    * @throws {DTypeError} when a cache cannot hold the dtype
    */
   constructor(layers: number, options: StaticKvCacheOptions) {
-    super(layers, options);
-    this.capacity = countSetting("capacity", options.capacity, 1);
+    const settings = settingsOf("StaticKvCache", options, NAMES, FOREIGN);
+    super(layers, settings);
+    this.capacity = countSetting("capacity", settings.capacity, 1);
   }
 
   /** @ignore An empty one with the same settings. */
@@ -57,7 +70,7 @@ export class StaticKvCache extends RowsKvCache {
 
   /** @ignore All the memory at once, or an error. */
   protected reserve(layer: number, count: number, kind: KvLayerKind): void {
-    const length = this.lengths[layer]!;
+    const length = this.lengthOf(layer);
     if (length + count > this.capacity) {
       const { batch, heads, keySize } = kind;
       throw new ShapeError(
@@ -68,6 +81,6 @@ export class StaticKvCache extends RowsKvCache {
           `or use a GrowableKvCache`,
       );
     }
-    this.rows[layer] ??= new KvRows(kind, this.capacity);
+    if (this.rowsOf(layer) === undefined) this.setRows(layer, new KvRows(kind, this.capacity));
   }
 }

@@ -18,19 +18,44 @@ import { cat } from "../ops/rearrange.ts";
 import type { Tensor } from "../tensor.ts";
 import type { KeyValueView, KvCacheOptions } from "./kv_cache.ts";
 import type { KvLayerKind } from "./kv_cache_layer.ts";
-import { countSetting, type KvPair } from "./kv_cache_layered.ts";
+import type { KvPair } from "./kv_cache_layered.ts";
 import { KvRows, RowsKvCache } from "./kv_cache_rows.ts";
 import type { SavedKvCache } from "./kv_cache_saved.ts";
+import { countSetting, settingsOf } from "./kv_cache_settings.ts";
 
 /** Settings of {@linkcode SlidingWindowKvCache}. */
 export interface SlidingWindowKvCacheOptions extends KvCacheOptions {
-  /** Positions a query sees, its own included. */
+  /**
+   * Positions a query sees, its own included: attention's `window` option and the cache's views, which leave out its own,
+   * call this `left: window - 1`.
+   */
   readonly window: number;
   /** Positions from the start that are never forgotten; none when left out. */
   readonly sinkTokens?: number | undefined;
   /** Tokens evicted at once: more of them take memory, fewer take copies. A quarter of the window when left out. */
   readonly blockTokens?: number | undefined;
 }
+
+const NAMES: Readonly<Record<keyof SlidingWindowKvCacheOptions, true>> = {
+  dtype: true,
+  window: true,
+  sinkTokens: true,
+  blockTokens: true,
+};
+
+const FOREIGN: Readonly<Record<string, string>> = {
+  windowSize: "window",
+  windowLength: "window",
+  window_length: "window", // transformers
+  slidingWindow: "window",
+  sliding_window: "window",
+  left: "window, which is left + 1",
+  sinks: "sinkTokens",
+  numSinkTokens: "sinkTokens",
+  num_sink_tokens: "sinkTokens", // transformers
+  capacity: "window, or a StaticKvCache",
+  pageTokens: "a PagedKvCache",
+};
 
 /** The positions of a buffer's rows, as attention reads them. */
 interface RowPositions {
@@ -73,14 +98,16 @@ export class SlidingWindowKvCache extends RowsKvCache {
    *
    * @param layers the number of layers
    * @param options what it keeps, in tokens, and as what
-   * @throws {ShapeError} unless there is a layer, window and blockTokens are at least 1, and sinkTokens at least 0
+   * @throws {ShapeError} unless there is a layer, window and blockTokens are at least 1, and sinkTokens at least 0, and for
+   * a setting it does not have
    * @throws {DTypeError} when a cache cannot hold the dtype
    */
   constructor(layers: number, options: SlidingWindowKvCacheOptions) {
-    super(layers, options);
-    this.#window = countSetting("window", options.window, 1);
-    this.#sinks = countSetting("sinkTokens", options.sinkTokens ?? 0, 0);
-    this.#block = countSetting("blockTokens", options.blockTokens ?? Math.ceil(this.#window / 4), 1);
+    const settings = settingsOf("SlidingWindowKvCache", options, NAMES, FOREIGN);
+    super(layers, settings);
+    this.#window = countSetting("window", settings.window, 1);
+    this.#sinks = countSetting("sinkTokens", settings.sinkTokens ?? 0, 0);
+    this.#block = countSetting("blockTokens", settings.blockTokens ?? Math.ceil(this.#window / 4), 1);
     this.#evicted = new Array<number>(layers).fill(0);
   }
 
@@ -116,7 +143,7 @@ export class SlidingWindowKvCache extends RowsKvCache {
 
   /** @ignore Evicts what it can, then makes room behind what stays. */
   protected reserve(layer: number, count: number, kind: KvLayerKind): void {
-    const [old, length, before] = [this.rows[layer], this.lengths[layer]!, this.#evicted[layer]!];
+    const [old, length, before] = [this.rowsOf(layer), this.lengthOf(layer), this.#evicted[layer]!];
     const after = Math.max(before, this.#evictable(length)); // a restored layer may have evicted more than its blocks
     const needed = length - after + count;
     if (old !== undefined && after === before && needed <= old.count) return;
@@ -127,10 +154,10 @@ export class SlidingWindowKvCache extends RowsKvCache {
       into.copyFrom(old, sinks + after - before, sinks, length - after - sinks);
     };
     const spare = this.#spareFor(kind, needed);
-    if (spare === undefined) this.rows[layer] = KvRows.filled(kind, Math.max(needed, this.#usualRows), carry);
+    if (spare === undefined) this.setRows(layer, KvRows.filled(kind, Math.max(needed, this.#usualRows), carry));
     else {
       carry(spare);
-      this.rows[layer] = spare;
+      this.setRows(layer, spare);
       this.#spare = undefined;
     }
     this.#evicted[layer] = after;
@@ -167,10 +194,10 @@ export class SlidingWindowKvCache extends RowsKvCache {
 
   /** The positions of all rows of a layer's buffer: made anew by an eviction, and shared by the layers. */
   #rowPositions(layer: number, evicted: number): Tensor {
-    const rows = this.rows[layer]!.count; // it was just appended to
+    const rows = this.rowsOf(layer)!.count; // it was just appended to
     const have = this.#positions;
     if (have !== undefined && have.evicted === evicted && have.tensor.shape[0]! >= rows) return have.tensor;
-    const { backend } = this.kinds[layer]!; // as above
+    const { backend } = this.kind(layer)!; // as above
     const tensor = tidy(() =>
       cat([
         arange(0, this.#sinks, 1, { backend }),

@@ -2,7 +2,7 @@
  * Ready-made functions for `maskMod`, `scoreMod` and `createBlockMask` (FlexAttention's words): each takes index tensors that
  * broadcast against each other, t and s being positions, and is made of ops, so that it runs on any backend.
  */
-import { ShapeError, showShape } from "../errors.ts";
+import { ShapeError, showShape, showValue } from "../errors.ts";
 import { logicalAnd, logicalOr } from "../ops/primitives/binary.ts";
 import { indexSelect } from "../ops/primitives/gather.ts";
 import type { Tensor } from "../tensor.ts";
@@ -32,8 +32,10 @@ export function slidingWindow(size: number): MaskMod {
  * @throws {ShapeError} when it is neither
  */
 export function prefix(length: number | Tensor): MaskMod {
-  if (typeof length !== "number" && length.rank !== 1) {
-    throw new ShapeError(`Cannot make a prefix of ${showShape(length.shape)}: it is a number, or [B]`);
+  const wrong = typeof length === "number" ? !(Number.isInteger(length) && length >= 0) : length.rank !== 1;
+  if (wrong) {
+    const shown = typeof length === "number" ? showValue(length) : showShape(length.shape);
+    throw new ShapeError(`Cannot make a prefix of ${shown}: it is a count from 0, or [B]`);
   }
   return (b, _h, t, s) => {
     const first = typeof length === "number" ? length : indexSelect(length, 0, b.flatten()).reshape(b.shape);
@@ -76,12 +78,18 @@ export function alibi(slopes: Tensor): ScoreMod {
   };
 }
 
-/** What all of the functions show. */
+/** What all of the functions show. @throws {ShapeError} when there is none */
 export function andMasks(...mods: readonly MaskMod[]): MaskMod {
+  checkSome("andMasks", mods);
   return (...indices) => mods.map((mod) => mod(...indices)).reduce((a, b) => logicalAnd(a, b));
 }
 
-/** What any of the functions shows. */
+/** What any of the functions shows. @throws {ShapeError} when there is none */
 export function orMasks(...mods: readonly MaskMod[]): MaskMod {
+  checkSome("orMasks", mods);
   return (...indices) => mods.map((mod) => mod(...indices)).reduce((a, b) => logicalOr(a, b));
+}
+
+function checkSome(op: string, mods: readonly MaskMod[]): void {
+  if (mods.length === 0) throw new ShapeError(`Cannot ${op} of nothing: give at least one function`);
 }

@@ -14,7 +14,8 @@ import { Tensor } from "../tensor.ts";
 import { type AttentionCall, extraOf, mergeHeads, prepare } from "./call.ts";
 import { composed } from "./composed.ts";
 import { attentionVjp } from "./gradient.ts";
-import type { KeyValueView } from "./kv_cache.ts";
+import { checkReturns } from "./check.ts";
+import { type KeyValueView, viewOf } from "./kv_cache.ts";
 import type { AttentionOptions, AttentionResult, AttentionReturns } from "./options.ts";
 
 /**
@@ -56,8 +57,7 @@ export function scaledDotProductAttention(
   key: Tensor | KeyValueView,
   ...rest: (Tensor | AttentionOptions | undefined)[]
 ): Tensor {
-  const { view, options } = argumentsOf(key, rest);
-  return tidy(() => run(query, view, options, {}).output);
+  return run(query, key, rest).output;
 }
 
 /**
@@ -97,36 +97,44 @@ export function attention(
   key: Tensor | KeyValueView,
   ...rest: (Tensor | AttentionOptions | undefined)[]
 ): AttentionResult<AttentionReturns> {
-  const { view, options } = argumentsOf(key, rest);
-  const { returns = {} } = options as { returns?: AttentionReturns }; // both signatures above have it
-  return tidy(() => run(query, view, options, returns));
+  return run(query, key, rest, true);
 }
 
-/** The two ways to name keys and values as one. */
-function argumentsOf(
-  key: Tensor | KeyValueView,
-  [first, second]: readonly (Tensor | AttentionOptions | undefined)[],
-): { view: KeyValueView; options: AttentionOptions } {
-  if (!(key instanceof Tensor)) return { view: key, options: (first ?? {}) as AttentionOptions }; // by the signatures
-  const value = first as Tensor; // by the signatures
-  const tokens = key.shape[2] ?? 0;
-  return { view: { keys: key, values: value, keyCount: tokens, tokens }, options: (second ?? {}) as AttentionOptions };
-}
-
+/** Both functions and both signatures of each. */
 function run(
   query: Tensor,
-  view: KeyValueView,
+  key: Tensor | KeyValueView,
+  [first, second]: readonly (Tensor | AttentionOptions | undefined)[],
+  handsOut = false,
+): AttentionResult<AttentionReturns> {
+  const cached = isView(key);
+  const values = first as Tensor; // by the signatures
+  const view = cached
+    ? key
+    : key instanceof Tensor
+    ? viewOf(key, values)
+    : { keys: key, values, keyCount: 0, tokens: 0 };
+  const given = (cached ? first : second) as (AttentionOptions & { returns?: AttentionReturns }) | undefined; // likewise
+  if (!handsOut) return tidy(() => attend(prepare(query, view, given ?? {}, cached), given ?? {}, {}));
+  const { returns = {}, ...options } = given ?? {};
+  checkReturns(returns);
+  return tidy(() => attend(prepare(query, view, options, cached), options, returns));
+}
+
+function isView(key: Tensor | KeyValueView): key is KeyValueView {
+  return !(key instanceof Tensor) && typeof key === "object" && key !== null && "keyCount" in key;
+}
+
+function attend(
+  call: AttentionCall,
   options: AttentionOptions,
   { weights, logSumExp, scores }: AttentionReturns,
 ): AttentionResult<AttentionReturns> {
-  const call = prepare(query, view, options);
   const merged = (x: Tensor) => mergeHeads(x, options);
-  if (weights === undefined && scores === undefined) {
-    const fused = runFused(call, logSumExp === true);
-    if (fused !== undefined) {
-      const output = merged(fused[0]);
-      return logSumExp === undefined ? { output } : { output, logSumExp: merged(fused[1]!) };
-    }
+  const needsScores = weights !== undefined || scores !== undefined || scoresNeeded(call, logSumExp === true);
+  if (!needsScores && takesFused("attention", call.inputs, call.attrs)) {
+    const [output, total] = runFused(call, logSumExp === true);
+    return { output: merged(output), ...(logSumExp === undefined ? {} : { logSumExp: merged(total!) }) };
   }
   const all = composed(call);
   return {
@@ -141,25 +149,32 @@ function meanOfHeads(weights: Tensor): Tensor {
   return weights.mean({ dim: [1, 2] });
 }
 
-/** The backend's kernel, where it has one that takes the call, and gradients need no scores. */
-function runFused(call: AttentionCall, wantsLogSumExp: boolean): [output: Tensor, logSumExp?: Tensor] | undefined {
+/** Whether the composition must run, because the fused kernel and its backward pass never hold the scores. */
+function scoresNeeded(call: AttentionCall, wantsLogSumExp: boolean): boolean {
+  if (call.scoreMod !== undefined) return true; // a function of scores
+  if (!recordsGradient(call)) return false;
+  const perScore = [extraOf(call, "mask"), extraOf(call, "alibiSlopes")]; // their gradients are the scores'
+  const paged = extraOf(call, "pageTable") !== undefined; // its gradient is scattered into a pool
+  return paged || wantsLogSumExp || perScore.some((x) => x?.requiresGrad === true);
+}
+
+function recordsGradient({ inputs }: AttentionCall): boolean {
+  return isGradEnabled() && inputs.some((x) => x.requiresGrad);
+}
+
+/** The backend's kernel; logSumExp where it is wanted, or where the backward pass will need it. */
+function runFused(call: AttentionCall, wantsLogSumExp: boolean): [output: Tensor, logSumExp?: Tensor] {
   const { inputs, attrs } = call;
   const [query, , value] = inputs as [Tensor, Tensor, Tensor]; // they come first
-  const needsGrad = isGradEnabled() && inputs.some((x) => x.requiresGrad);
-  const unpaged = extraOf(call, "pageTable") === undefined;
-  const biases = [extraOf(call, "mask"), extraOf(call, "alibiSlopes")];
-  const byScores = wantsLogSumExp || !unpaged || biases.some((x) => x?.requiresGrad === true);
-  if (call.scoreMod !== undefined || (needsGrad && byScores) || !takesFused("attention", inputs, attrs)) {
-    return undefined;
-  }
   const rows = query.shape.slice(0, 4);
   const output = allocate(query.backend, [...rows, value.shape[3]!], query.dtype);
-  if (!needsGrad && !wantsLogSumExp) {
+  const records = recordsGradient(call);
+  if (!records && !wantsLogSumExp) {
     callInto("attention", inputs, [output], attrs);
     return [output];
   }
   const logSumExp = allocate(query.backend, rows, query.dtype === "f64" ? "f64" : "f32");
   callInto("attention", inputs, [output, logSumExp], attrs);
-  if (needsGrad) record("attention", output, inputs, attentionVjp(call), [...inputs, output, logSumExp]);
+  if (records) record("attention", output, inputs, attentionVjp(call), [...inputs, output, logSumExp]);
   return [output, logSumExp];
 }

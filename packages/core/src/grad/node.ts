@@ -109,7 +109,8 @@ export class GradNode {
       if (storage.version === version) continue;
       throw new BackendError(
         `Cannot go backward through ${this.op} ${showShape(this.shape)}: its operand ${showShape(layout.shape)} was ` +
-          `written to after it was used (version ${storage.version}, saved at ${version}); write to a copy instead`,
+          `written to after it was used (version ${storage.version}, saved at ${version}); go backward ` +
+          `before writing to it (a cache's append writes), or write to a copy`,
       );
     }
     return this.#saved.map(({ storage, layout }) => new Tensor(storage, layout));

@@ -8,11 +8,13 @@
  *   p <- p - lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
  */
 import { ShapeError, type Tensor } from "../../../core/mod.ts";
+import { showValue } from "../../../core/src/errors.ts";
 import {
   checkNotNegative,
   Optimizer,
   type OptimizerOptions,
   type TrainedParameters,
+  type Update,
   type UpdateRule,
 } from "./optimizer.ts";
 
@@ -33,11 +35,11 @@ const RULE: UpdateRule<AdamWOptions> = {
   defaults: { learningRate: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0.01 },
   check({ learningRate, betas, eps, weightDecay }) {
     checkNotNegative("AdamW", { learningRate, eps, weightDecay });
-    if (betas.length === 2 && betas.every((beta) => beta >= 0 && beta < 1)) return;
-    throw new ShapeError(`Cannot run AdamW with betas [${betas.join(", ")}]: both are at least 0 and below 1`);
+    if (Array.isArray(betas) && betas.length === 2 && betas.every((beta) => beta >= 0 && beta < 1)) return;
+    throw new ShapeError(`Cannot run AdamW with betas ${showValue(betas)}: both are at least 0 and below 1`);
   },
   slots: () => ["exp_avg", "exp_avg_sq"],
-  update(value, gradient, slots, step, { learningRate, betas: [beta1, beta2], eps, weightDecay }) {
+  update(value, gradient, slots, step, { learningRate, betas: [beta1, beta2], eps, weightDecay }): Update {
     const mean = runningMean(slots["exp_avg"], gradient, beta1);
     const square = runningMean(slots["exp_avg_sq"], gradient.square(), beta2);
     const scale = square.sqrt().div(Math.sqrt(1 - beta2 ** step)).add(eps);

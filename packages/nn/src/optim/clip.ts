@@ -4,6 +4,8 @@
  * device is never waited for.
  */
 import { noGrad, ShapeError, stack, type Tensor, tidy, vectorNorm, zeros } from "../../../core/mod.ts";
+import { checkNames } from "../../../core/src/errors.ts";
+import { tensorsOf } from "./trained_parameters.ts";
 
 /** Settings of {@linkcode clipGradNorm_}. */
 export interface ClipGradNormOptions {
@@ -12,6 +14,12 @@ export interface ClipGradNormOptions {
   /** Throw when the total is NaN or infinite. This reads the total, which only a backend that reads at once can. */
   readonly errorIfNonfinite?: boolean | undefined;
 }
+
+const OPTIONS = {
+  normType: true,
+  errorIfNonfinite: true,
+} as const satisfies Record<keyof ClipGradNormOptions, true>;
+const FOREIGN = { norm_type: "normType", error_if_nonfinite: "errorIfNonfinite", max_norm: "the second argument" };
 
 /**
  * The norm of all gradients as one vector (`torch.nn.utils.get_total_norm`), in f32 for halves.
@@ -22,7 +30,7 @@ export interface ClipGradNormOptions {
  * @throws {ShapeError} when there are no parameters, or the order is not above 0
  */
 export function gradNorm(parameters: Iterable<Tensor>, normType = 2): Tensor {
-  const all = [...parameters];
+  const all = tensorsOf("take gradNorm of", parameters);
   if (all.length === 0) throw new ShapeError("Cannot take gradNorm of no parameters: pass model.parameters()");
   if (!(normType > 0)) {
     throw new ShapeError(`Cannot take gradNorm of ${all.length} parameters with normType ${normType}: it is above 0`);
@@ -66,8 +74,9 @@ export function clipGradNorm_(
   maxNorm: number,
   options: ClipGradNormOptions = {},
 ): Tensor {
+  checkNames("clipGradNorm_", options, OPTIONS, FOREIGN);
   const { normType = 2, errorIfNonfinite = false } = options;
-  const all = [...parameters];
+  const all = tensorsOf("clipGradNorm_", parameters);
   if (!(maxNorm >= 0)) {
     throw new ShapeError(`Cannot clipGradNorm_ ${all.length} parameters to ${maxNorm}: maxNorm is at least 0`);
   }

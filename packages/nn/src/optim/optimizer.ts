@@ -8,8 +8,9 @@
  * in f32 where steps are small.
  */
 import { type DType, noGrad, ShapeError, Tensor, tidy } from "../../../core/mod.ts";
-import { showShape } from "../../../core/src/errors.ts";
+import { checkNames, showShape, showValue } from "../../../core/src/errors.ts";
 import { checkOptimizerState, type OptimizerStateDict, type ParameterState, type Slots } from "./optimizer_state.ts";
+import { isIterable, listOf, tensorsOf } from "./trained_parameters.ts";
 
 /** What every optimiser's settings hold. */
 export interface OptimizerOptions {
@@ -29,7 +30,7 @@ export interface Update {
 export interface UpdateRule<Options extends OptimizerOptions> {
   /** The optimiser's name, for messages. */
   readonly name: string;
-  /** Settings that a group leaves out. */
+  /** Settings that a group leaves out; there are no others. */
   readonly defaults: Options;
   /** Refuses settings. @throws {ShapeError} naming the setting */
   check(options: Options): void;
@@ -67,12 +68,15 @@ export abstract class Optimizer<Options extends OptimizerOptions> implements Dis
    *
    * @param options settings of groups that do not have their own
    * @throws {ShapeError} when there is no parameter, one is listed twice, is a constant or no leaf, or does not require a
-   * gradient, or a setting is out of its range
+   * gradient, or a setting is unknown or out of its range
    */
   constructor(rule: UpdateRule<Options>, parameters: TrainedParameters<Options>, options: Partial<Options>) {
     this.#rule = rule;
-    this.groups = groupsOf(rule.name, parameters).map((group) => {
-      return { ...rule.defaults, ...options, ...group, parameters: [...group.parameters] };
+    const settings = settingsOf(rule);
+    checkNames(`make ${rule.name}`, options, settings, FOREIGN);
+    this.groups = groupsOf(rule.name, parameters, settings).map((group) => {
+      const own = tensorsOf(`make ${rule.name} of`, group.parameters);
+      return { ...rule.defaults, ...options, ...group, parameters: own };
     });
     checkParameters(rule.name, this.groups.flatMap((group) => group.parameters));
     for (const group of this.groups) rule.check(group);
@@ -196,13 +200,34 @@ function stateDType(parameter: DType): DType {
   return parameter === "f64" ? "f64" : "f32";
 }
 
+const FOREIGN: Readonly<Record<string, string>> = {
+  lr: "learningRate",
+  learning_rate: "learningRate",
+  weight_decay: "weightDecay",
+  params: "parameters",
+  beta1: "betas",
+  beta2: "betas",
+  epsilon: "eps",
+};
+
+function settingsOf<Options extends OptimizerOptions>({ defaults }: UpdateRule<Options>): Record<string, true> {
+  return Object.fromEntries(Object.keys(defaults).map((name) => [name, true] as const));
+}
+
 /** The groups as given, or one of all parameters. */
-function groupsOf<Options>(name: string, parameters: TrainedParameters<Options>): ParameterGroup<Options>[] {
+function groupsOf<Options>(
+  name: string,
+  parameters: TrainedParameters<Options>,
+  settings: Readonly<Record<string, true>>,
+): ParameterGroup<Options>[] {
   const tensors: Tensor[] = [];
   const groups: ParameterGroup<Options>[] = [];
-  for (const item of parameters) {
+  for (const item of listOf<Tensor | ParameterGroup<Options>>(`make ${name} of`, parameters)) {
     if (item instanceof Tensor) tensors.push(item);
-    else groups.push(item);
+    else {
+      checkGroup(name, item, settings);
+      groups.push(item);
+    }
   }
   if (tensors.length > 0 && groups.length > 0) {
     throw new ShapeError(
@@ -211,6 +236,17 @@ function groupsOf<Options>(name: string, parameters: TrainedParameters<Options>)
   }
   // one group without settings; a generic Partial takes no literal
   return groups.length > 0 ? groups : [{ parameters: tensors } as unknown as ParameterGroup<Options>];
+}
+
+/** From JavaScript anything may come, named parameters and modules first of all. */
+function checkGroup(name: string, group: unknown, settings: Readonly<Record<string, true>>): void {
+  if (typeof group !== "object" || group === null || !("parameters" in group) || !isIterable(group.parameters)) {
+    throw new ShapeError(
+      `Cannot make ${name} of ${showValue(group)}: it is neither a parameter nor a group { parameters, … }; ` +
+        `pass model.parameters()`,
+    );
+  }
+  checkNames(`make a group of ${name}`, group, { ...settings, parameters: true }, FOREIGN);
 }
 
 function checkParameters(name: string, parameters: readonly Tensor[]): void {

@@ -8,6 +8,7 @@
  *   constant  1
  */
 import { ShapeError } from "../../../core/mod.ts";
+import { checkNames } from "../../../core/src/errors.ts";
 
 /** The factor of the base learning rate at a step, counted from 0. */
 export type Schedule = (step: number) => number;
@@ -29,6 +30,10 @@ export interface CosineOptions extends DecayOptions {
   /** Waves of the cosine; 0.5, from 1 down to 0, when left out. */
   readonly cycles?: number | undefined;
 }
+
+const DECAY = { warmupSteps: true, totalSteps: true } as const satisfies Record<keyof DecayOptions, true>;
+const COSINE = { ...DECAY, cycles: true } as const satisfies Record<keyof CosineOptions, true>;
+const FOREIGN = { num_warmup_steps: "warmupSteps", num_training_steps: "totalSteps", num_cycles: "cycles" };
 
 function isCount(steps: number): boolean {
   return Number.isSafeInteger(steps) && steps >= 0;
@@ -52,6 +57,7 @@ function warmup(warmupSteps: number, after: Schedule): Schedule {
  * @throws {ShapeError} when the steps are no whole number of at least 0
  */
 export function constantWithWarmup(options: WarmupOptions): Schedule {
+  checkNames("constantWithWarmup", options, DECAY, FOREIGN); // a run may have a length, whatever its schedule
   const { warmupSteps } = options;
   if (!isCount(warmupSteps)) {
     throw new ShapeError(`Cannot constantWithWarmup of ${warmupSteps} steps: it is a whole number of at least 0`);
@@ -65,6 +71,7 @@ export function constantWithWarmup(options: WarmupOptions): Schedule {
  * @throws {ShapeError} when the steps are no whole numbers of at least 0, or the warm-up is longer than the run
  */
 export function linearWithWarmup(options: DecayOptions): Schedule {
+  checkNames("linearWithWarmup", options, DECAY, FOREIGN);
   const { warmupSteps, totalSteps } = options;
   checkSteps("linearWithWarmup", options);
   return warmup(warmupSteps, (step) => Math.max(0, (totalSteps - step) / Math.max(1, totalSteps - warmupSteps)));
@@ -85,6 +92,7 @@ export function linearWithWarmup(options: DecayOptions): Schedule {
  * ```
  */
 export function cosineWithWarmup(options: CosineOptions): Schedule {
+  checkNames("cosineWithWarmup", options, COSINE, FOREIGN);
   const { warmupSteps, totalSteps, cycles = 0.5 } = options;
   checkSteps("cosineWithWarmup", options);
   if (!(cycles >= 0 && cycles < Infinity)) {

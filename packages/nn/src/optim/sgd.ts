@@ -11,6 +11,7 @@ import {
   Optimizer,
   type OptimizerOptions,
   type TrainedParameters,
+  type Update,
   type UpdateRule,
 } from "./optimizer.ts";
 
@@ -40,7 +41,7 @@ const RULE: UpdateRule<SGDOptions> = {
     }
   },
   slots: ({ momentum }) => momentum === 0 ? [] : ["momentum_buffer"],
-  update(value, gradient, slots, _step, { learningRate, momentum, dampening, nesterov, weightDecay }) {
+  update(value, gradient, slots, _step, { learningRate, momentum, dampening, nesterov, weightDecay }): Update {
     const decayed = weightDecay === 0 ? gradient : gradient.add(value.mul(weightDecay));
     if (momentum === 0) return { value: value.sub(decayed.mul(learningRate)), slots: {} };
     const before = slots["momentum_buffer"];

@@ -46,8 +46,8 @@ function optionsOf(c: Call, node: Call["attrs"], keys: number): AttentionOptions
   };
   return {
     mask: wholeMask(c, keys),
-    causal: node.flag("is_causal") ? (c.has("nonpad_kv_seqlen") ? "lower-right" : "upper-left") : undefined,
-    offset: c.has("past_key") ? c.tensor("past_key").shape[2]! : undefined,
+    causal: node.flag("is_causal") ? "lower-right" : undefined,
+    offset: c.has("nonpad_kv_seqlen") ? undefined : c.maybe("past_key")?.shape[2] ?? 0,
     window: { left: side("left_window_size"), right: side("right_window_size") },
     scale: node.maybeNumber("scale"),
     softcap: node.maybeNumber("softcap"),

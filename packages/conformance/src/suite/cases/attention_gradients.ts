@@ -79,11 +79,11 @@ function checkOf(op: Differentiable, way: string, change: (backend: Backend) => 
 }
 
 /** Long enough for several steps of rows, the last one shorter. */
-const IN_STEPS: AsyncSuiteCase = {
-  name: "gradient/attention in steps",
+const inSteps = (dropout: number): AsyncSuiteCase => ({
+  name: `gradient/attention in steps${dropout === 0 ? "" : ", dropout"}`,
   runAsync: async (backend) => {
-    const got = gradientsOn(backend);
-    const want = gradientsOn(unfused(backend));
+    const got = gradientsOn(backend, dropout);
+    const want = gradientsOn(unfused(backend), dropout);
     try {
       for (const [i, name] of ["query", "key", "value", "sinks"].entries()) {
         const [mine, theirs] = [got[i]!, want[i]!];
@@ -95,14 +95,15 @@ const IN_STEPS: AsyncSuiteCase = {
       for (const tensor of [...got, ...want]) tensor.dispose();
     }
   },
-};
+});
 
-function gradientsOn(backend: Backend): Tensor[] {
+function gradientsOn(backend: Backend, dropout: number): Tensor[] {
   return core.tidy(() => {
     const shapes = [[1, 4, 130, 4], [1, 2, 900, 4], [1, 2, 900, 3], [4]];
     const inputs = shapes.map((shape, i) => core.randn(shape, { seed: i, backend }).requiresGrad_());
     const [query, key, value, sinks] = inputs as [Tensor, Tensor, Tensor, Tensor]; // four shapes
-    const output = core.scaledDotProductAttention(query, key, value, { causal: "lower-right", softcap: 3, sinks });
+    const options = { causal: "lower-right", softcap: 3, sinks, dropout, seed: 8 } as const;
+    const output = core.scaledDotProductAttention(query, key, value, options);
     return core.gradients(output.square().sum(), inputs);
   });
 }
@@ -111,5 +112,6 @@ function gradientsOn(backend: Backend): Tensor[] {
 export const ATTENTION_GRADIENT_CASES: readonly AsyncSuiteCase[] = [
   ...OPS.map((op) => checkOf(op, "", (backend) => backend)),
   ...OPS.map((op) => checkOf(op, ", composed", unfused)),
-  IN_STEPS,
+  inSteps(0),
+  inSteps(0.3),
 ];

@@ -2,13 +2,13 @@
  * Random tensors from a seed: Threefry-2x32 by element index (Salmon et al., 2011), so that the same seed and shape give
  * the same draws on every backend. Two tensors of one seed are equal: derive seeds, do not reuse them.
  */
-import type { Backend, Seed } from "../../backend.ts";
+import type { Backend, RandomAttrs, Seed } from "../../backend.ts";
 import { allocate, callInto } from "../../dispatch.ts";
 import { type DType, isFloat } from "../../dtype.ts";
 import { DTypeError, ShapeError, showShape } from "../../errors.ts";
 import { tidy } from "../../memory.ts";
 import { threefry2x32 } from "../../random.ts";
-import type { Shape } from "../../shape.ts";
+import { numelOf, type Shape } from "../../shape.ts";
 import type { Tensor } from "../../tensor.ts";
 import { cast } from "./copy.ts";
 
@@ -27,8 +27,13 @@ export function splitSeed(seed: Seed, n: number): Seed {
 
 /** Uniform f32 in [0, 1), in 2^24 steps. */
 export function uniform(backend: Backend, shape: Shape, seed: Seed): Tensor {
+  return uniformSlice(backend, shape, { seed, start: 0, run: numelOf(shape), step: 0 });
+}
+
+/** Draws that a slice of a larger tensor would have. */
+export function uniformSlice(backend: Backend, shape: Shape, draws: RandomAttrs): Tensor {
   const out = allocate(backend, shape, "f32");
-  callInto("random", [], [out], { seed });
+  callInto("random", [], [out], draws);
   return out;
 }
 
