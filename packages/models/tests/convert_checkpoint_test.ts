@@ -219,6 +219,12 @@ Deno.test("GGUF, what is no JSON, and heads that do not divide are refused", asy
   for (const [config, message] of [["{", "it is not JSON: "], ["[1]", "it is not a JSON object"]] as const) {
     assertThrows(() => convertCheckpoint({ ...given, config }, options), FormatError, message);
   }
+  const parsed = JSON.parse(given.config); // of any type, as JavaScript gives it
+  assertThrows(
+    () => convertCheckpoint({ ...given, config: parsed }, options),
+    FormatError,
+    "Cannot read config.json of model.safetensors: it is parsed already; give the file's text, which is kept as it is",
+  );
   assertThrows(
     () => convertCheckpoint(given, { ...options, kvHeads: 4 }),
     ShapeError,

@@ -153,8 +153,12 @@ Deno.test("what does not fit is refused before anything is made", () => {
     assertThrows(() => convertHeads(state, config, { kvHeads: 2, method: "mean", ...options }), ShapeError, message);
   refuses({ kvHeads: 4 }, "Cannot convert 6 key/value heads to 4: the new number must divide 6; use 1, 2, 3, 6");
   for (const kvHeads of [0, -2, 1.5, 12, NaN]) refuses({ kvHeads }, `Cannot convert 6 key/value heads to ${kvHeads}: `);
-  refuses({ ...{ kv_heads: 1 } }, 'Cannot convert heads with an option "kv_heads": there is none; use kvHeads');
-  refuses({ ...{ methd: "mean" } }, 'Cannot convert heads with an option "methd": there is none; use kvHeads, method');
+  const foreign = (options: object): Partial<ConvertHeadsOptions> => options;
+  refuses(foreign({ kv_heads: 1 }), 'Cannot convert heads with an option "kv_heads": there is none; use kvHeads');
+  refuses(
+    foreign({ methd: "mean" }),
+    'Cannot convert heads with an option "methd": there is none; use kvHeads, method',
+  );
   // the types refuse these, JavaScript does not
   const untyped = convertHeads as (...values: unknown[]) => unknown;
   assertThrows(

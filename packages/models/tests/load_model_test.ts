@@ -131,7 +131,7 @@ Deno.test("loadModel: a config.json that is none of a Llama's, or corrupt, is na
   const name = "config.json of tiny.safetensors";
   const refusals: [unknown, string][] = [
     [undefined, `Cannot load ${name}: its model_type is not named; known is "llama"`],
-    ["llama", `Cannot load ${name}: its model_type is not named; known is "llama"`],
+    [JSON.stringify(CONFIG), `Cannot read ${name}: it is text; give the parsed config.json (JSON.parse)`],
     [{ ...CONFIG, model_type: "gpt2" }, `Cannot load ${name}: its model_type is "gpt2"; known is "llama"`],
     [{ ...CONFIG, hidden_size: "8" }, `Cannot read ${name}: "hidden_size" should be a number above 0, found "8"`],
     [
@@ -154,6 +154,20 @@ Deno.test("loadModel: a config.json that is none of a Llama's, or corrupt, is na
   for (const [config, message] of refusals) {
     assertEquals((await assertRefused(file, config, message)).file?.includes("tiny.safetensors"), true);
   }
+});
+
+Deno.test("loadModel: an option that there is none of is refused", async () => {
+  const file = await checkpoint();
+  const backend = createScalarBackend();
+  const load = (options: object) => loadModel({ file, config: CONFIG }, { backend, ...options });
+  const message = "Cannot load a model with an option";
+  await assertRejects(() => load({ device: "cpu" }), ShapeError, `${message} "device": there is none; use backend`);
+  await assertRejects(
+    () => load({ trainabel: true }),
+    ShapeError,
+    `${message} "trainabel": there is none; use backend,`,
+  );
+  assertEquals(backend.memory.liveStorages, 0);
 });
 
 const METADATA: Readonly<Record<string, GgufValue>> = {

@@ -7,7 +7,8 @@ import { sameShape } from "../../core/src/shape.ts";
 export function checkIsState(state: ReadonlyMap<string, Tensor>): void {
   if (typeof state?.get === "function" && typeof state.keys === "function") return;
   throw new ShapeError(
-    `Cannot read parameters from ${showValue(state)}: a state dict is a Map of tensors by name; use new Map(Object.entries(…))`,
+    `Cannot read parameters from ${showValue(state)}: a state dict is a Map of tensors by name; ` +
+      `use new Map(Object.entries(…))`,
   );
 }
 

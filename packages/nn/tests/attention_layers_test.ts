@@ -155,7 +155,9 @@ Deno.test("SelfAttention: sizes that do not fit are refused", () => {
 Deno.test("SelfAttention: a layer index that is none is refused, with the order of the arguments", () => {
   const options = { nEmbed: 16, nHead: 4, kvHead: 2 };
   const remedy = "should be its layer of the cache, from 0; it takes (options, layerIndex, source)";
-  for (const [index, shown] of [[undefined, "undefined"], [NaN, "NaN"], [-1, "-1"], [source(), "an object of Object"]]) {
+  for (
+    const [index, shown] of [[undefined, "undefined"], [NaN, "NaN"], [-1, "-1"], [source(), "an object of Object"]]
+  ) {
     const made = `of nEmbed 16: layerIndex ${shown} ${remedy}`;
     const layer = index as number; // from JavaScript anything may come
     refuse(() => new SelfAttention(options, layer, source()), `Cannot make SelfAttention ${made}`);

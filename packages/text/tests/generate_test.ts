@@ -182,6 +182,26 @@ Deno.test("generateBatch: a text that ends in the middle of a character has one 
   assertEquals(steps[9], [undefined, { id: steps[8]![1]!.id, text: "\ufffd" }, undefined]);
 });
 
+Deno.test("generate and generateBatch: options that there are none of, and a text for a list, are refused", async () => {
+  using model = tinyLlama(createScalarBackend());
+  const names = "Cannot generate with an option";
+  const refusals: [object, string][] = [
+    [{ max_new_tokens: 3 }, `${names} "max_new_tokens": there is none; use maxTokens`],
+    [{ ignoreEnds: true }, `${names} "ignoreEnds": there is none; use temperature,`],
+    [{ endIds: new Set([1]) }, `${names} "endIds": there is none; use generateTokens, which takes ids to end at`],
+  ];
+  for (const [options, message] of refusals) {
+    await assertRejects(() => generate(model, WORDS, "<1>", options).next(), ShapeError, message);
+    await assertRejects(() => generateBatch(model, WORDS, ["<1>"], options).next(), ShapeError, message);
+  }
+  const text = "<1>" as unknown as string[]; // the types refuse it, JavaScript does not
+  await assertRejects(
+    () => generateBatch(model, WORDS, text).next(),
+    ShapeError,
+    'Cannot generate from "<1>": prompts are a list, one a row, of texts or lists of ids; generate takes a single one',
+  );
+});
+
 Deno.test("generateBatch: wrong prompts name their row", async () => {
   using model = tinyLlama(createScalarBackend());
   const run = async (prompts: readonly (string | readonly number[])[]) => {

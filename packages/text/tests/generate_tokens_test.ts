@@ -10,6 +10,8 @@ import {
   SlidingWindowKvCache,
   StaticKvCache,
   type Tensor,
+  tidy,
+  zeros,
 } from "../../core/mod.ts";
 import type { ForwardOptions, LlamaForCausalLM } from "../../nn/mod.ts";
 import { generateTokens, type GenerateTokensOptions } from "../mod.ts";
@@ -213,6 +215,29 @@ Deno.test("generateTokens: prompts and options that cannot be are refused, and l
       chunkTokens,
     });
   }
+  // the types refuse these, JavaScript does not
+  const list = "Cannot generate from %: a prompt is a list of ids; write [ids] for one prompt, and use generate(";
+  for (const [prompts, shown] of [[["hi"], '"hi"'], [[3], "3"], [[undefined], "undefined"]] as const) {
+    await refuses(prompts as unknown as Prompts, list.replace("%", shown));
+  }
+  await refuses([4, 2] as unknown as Prompts, list.replace("%", "4 in row 0"));
+  await assertRejects(
+    () => generateTokens(model, "hi" as unknown as Prompts).next(),
+    ShapeError,
+    'Cannot generate from "hi": prompts are a list, one a row, of lists of ids; generate(model, tokenizer, text)',
+  );
+  const untyped = (options: object): GenerateTokensOptions => options;
+  await refuses(
+    [[1]],
+    "Cannot generate with endIds [1]: they are a Set; use new Set([…])",
+    untyped({ endIds: [1] }),
+  );
+  await refuses([[1]], "Cannot go on from an object of Object: it is no cache", untyped({ cache: {} }));
+  const names = "Cannot generate tokens with an option";
+  await refuses([[1]], `${names} "max_new_tokens": there is none; use maxTokens`, untyped({ max_new_tokens: 1 }));
+  await refuses([[1]], `${names} "top_k": there is none; use topK`, untyped({ top_k: 1 }));
+  await refuses([[1]], `${names} "do_sample": there is none; use temperature`, untyped({ do_sample: false }));
+  await refuses([[1]], `${names} "temprature": there is none; use temperature, topK,`, untyped({ temprature: 0 }));
   using cache = model.createCache();
   await refuses([[1]], "Cannot sample with topK 0: it must be a positive integer", { topK: 0, cache });
   assertEquals(cache.length, 0); // refused before the prompt went through
@@ -340,6 +365,21 @@ Deno.test("generateTokens: a cache that cannot go back is cleared, and the error
   };
   await assertRejects(() => rowsOf(model, [[5, 6, 7]], { cache, chunkTokens: 1 }), ShapeError, "no room");
   assertEquals(cache.length, 0);
+});
+
+Deno.test("generateTokens: a cache of other layers, or of uneven ones, is refused, and stays", async () => {
+  const backend = createScalarBackend();
+  using model = tinyLlama(backend);
+  using more = new GrowableKvCache(TINY.numHiddenLayers + 1);
+  const layers = "Cannot run a Llama of 2 layers with a cache of 3: each has one of its own; use model.createCache()";
+  await assertRejects(() => rowsOf(model, [[1]], { cache: more }), ShapeError, layers);
+  using uneven = model.createCache();
+  using keys = zeros([1, TINY.numKeyValueHeads, 1, TINY.headDim], { backend });
+  tidy(() => uneven.append(0, keys, keys));
+  const message = "Cannot run a Llama with a cache whose layers have seen 1, 0 tokens: a step ended between them; " +
+    "call truncate(0) on it first";
+  await assertRejects(() => rowsOf(model, [[1]], { cache: uneven }), ShapeError, message);
+  assertEquals([uneven.lengthOf(0), uneven.lengthOf(1)], [1, 0]);
 });
 
 Deno.test("generateTokens: a cache of another batch size is refused, and stays", async () => {

@@ -89,6 +89,22 @@ Deno.test("options out of their range are named", () => {
   assertThrows(() => sampleToken(Float32Array.of(1), { temperature: -1 }, 0), ShapeError, "temperature -1");
 });
 
+Deno.test("options that there are none of are refused", () => {
+  const logits = Float32Array.of(1, 2);
+  const filter = (options: object) => () => filterLogits(logits, options);
+  const sample = (options: object) => () => sampleToken(logits, options, 0);
+  const filterNames = "temperature, topK, topP, minP, repetitionPenalty";
+  const refused = (make: () => unknown, message: string) =>
+    assertEquals(assertThrows(make, ShapeError).message, `Cannot ${message}`);
+  refused(filter({ top_p: 0.5 }), 'filter logits with an option "top_p": there is none; use topP');
+  refused(filter({ topp: 0.5 }), `filter logits with an option "topp": there is none; use ${filterNames}`);
+  refused(sample({ min_p: 0.5 }), 'sample with an option "min_p": there is none; use minP');
+  refused(
+    sample({ temprature: 0 }),
+    `sample with an option "temprature": there is none; use ${filterNames}, seed, row`,
+  );
+});
+
 Deno.test("logits that cannot be sampled are refused", () => {
   const sample = (logits: number[], temperature: number) => () =>
     sampleToken(Float32Array.from(logits), { temperature }, 0);
