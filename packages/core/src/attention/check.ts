@@ -204,7 +204,9 @@ function checkNumbers(options: AttentionOptions): void {
     }
     throw refuse(`window.${side}`, count, "a count of positions from 0; leave it out for all");
   }
-  if (offset !== undefined && !(Number.isInteger(offset) && Math.abs(offset) < FARTHEST)) throw refuse("offset", offset, "the first query's position");
+  if (offset !== undefined && !(Number.isInteger(offset) && Math.abs(offset) < FARTHEST)) {
+    throw refuse("offset", offset, "the first query's position");
+  }
   if (scale !== undefined && !Number.isFinite(scale)) throw refuse("scale", scale, "a finite factor");
   if (softcap !== undefined && !(softcap > 0 && softcap < Infinity)) {
     throw refuse("softcap", softcap, "a bound above 0; leave it out for none");

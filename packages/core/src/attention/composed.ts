@@ -33,8 +33,8 @@ export interface Scores {
   readonly softcapped: Tensor;
   /** With biases, and -Infinity where hidden. */
   readonly masked: Tensor;
-  /** Which count, as bool that broadcasts to them; undefined where all do. */
-  readonly visible: Tensor | undefined;
+  /** What masks, lengths and blocks leave of them, as bool that broadcasts; undefined where that is all. */
+  readonly shown: Tensor | undefined;
 }
 
 /** What the composition gives, heads still in groups. */
@@ -66,7 +66,7 @@ export function composed(call: AttentionCall): Composed {
   const sum = sinks === undefined ? own : own.add(sinks.sub(shift).exp());
   const weights = dropped(call, powers.div(where(sum.eq(0), 1, sum)), rows);
   return {
-    output: grouped(weights, valuesOf(call, scores.visible)).to(query.dtype),
+    output: grouped(weights, valuesOf(call, scores.shown)).to(query.dtype),
     weights,
     logSumExp: sum.log().add(shift).squeeze(-1),
     scores,
@@ -85,29 +85,31 @@ export function scoresOf(call: AttentionCall, rows: Rows): Scores {
   const { softcap, scale } = call.attrs;
   const query = call.inputs[0]!.narrow(3, rows.start, rows.count);
   const wide = query.to(query.dtype === "f64" ? "f64" : "f32");
-  const visible = visibleTo(call, rows);
-  const raw = grouped(wide, keysOf(call, visible).transpose(2, 3));
+  const shown = unmasked(call, rows);
+  const raw = grouped(wide, keysOf(call, shown).transpose(2, 3));
   const scaled = raw.mul(scale);
   const softcapped = softcap === 0 ? scaled : scaled.div(softcap).tanh().mul(softcap);
   const biased = withBiases(call, softcapped, rows);
+  const band = bandVisible(call, rows);
+  const visible = shown === undefined || band === undefined ? shown ?? band : logicalAnd(shown, band);
   const masked = visible === undefined ? biased : where(visible, biased, -Infinity);
-  return { raw, scaled, softcapped, masked, visible };
+  return { raw, scaled, softcapped, masked, shown };
 }
 
-/** Keys `[B, Hkv, S, D]`; zeros where no row sees them. */
-export function keysOf(call: AttentionCall, visible: Tensor | undefined): Tensor {
-  return seen(paged(call, call.inputs[1]!), visible);
+/** Keys `[B, Hkv, S, D]`; zeros where they are masked from every row. */
+export function keysOf(call: AttentionCall, shown: Tensor | undefined): Tensor {
+  return withoutPadding(paged(call, call.inputs[1]!), shown);
 }
 
-/** Values `[B, Hkv, S, Dv]`; zeros where no row sees them. */
-export function valuesOf(call: AttentionCall, visible: Tensor | undefined): Tensor {
-  return seen(paged(call, call.inputs[2]!), visible);
+/** Values `[B, Hkv, S, Dv]`; zeros where they are masked from every row. */
+export function valuesOf(call: AttentionCall, shown: Tensor | undefined): Tensor {
+  return withoutPadding(paged(call, call.inputs[2]!), shown);
 }
 
-/** What no row may attend to does not exist: padding may hold NaN, and NaN times a weight of 0 would be NaN. */
-function seen(x: Tensor, visible: Tensor | undefined): Tensor {
-  if (visible === undefined || visible.numel === 0) return x;
-  const bySome = visible.reshape([...Array<number>(5 - visible.rank).fill(1), ...visible.shape]).any({ dim: [2, 3] });
+/** What is masked from every row does not exist: padding may hold NaN, and NaN times a weight of 0 would be NaN. */
+function withoutPadding(x: Tensor, shown: Tensor | undefined): Tensor {
+  if (shown === undefined || shown.numel === 0) return x;
+  const bySome = shown.reshape([...Array<number>(5 - shown.rank).fill(1), ...shown.shape]).any({ dim: [2, 3] });
   return where(bySome.unsqueeze(-1), isBlock(x.dtype) ? x.to("f32") : x, 0); // [B or 1, Hkv or 1, S or 1, 1]
 }
 
@@ -148,12 +150,11 @@ function keyPositions(call: AttentionCall): Tensor {
   return given ?? filled(call.inputs[0]!.backend, [call.attrs.keyCount], "i32", 0, 1);
 }
 
-/** Which scores count, as bool that broadcasts to `[B, Hkv, G, rows, S]`; undefined where all do. */
-function visibleTo(call: AttentionCall, rows: Rows): Tensor | undefined {
+/** What masks, lengths and blocks leave of the scores, as bool that broadcasts to them; undefined where that is all. */
+function unmasked(call: AttentionCall, rows: Rows): Tensor | undefined {
   const mask = extraOf(call, "mask");
   const conditions = [
     mask === undefined ? undefined : shownByMask(mask.narrow(3, rows.start, rows.count)),
-    bandVisible(call, rows),
     lengthVisible(call),
     blocksVisible(call, rows),
   ].filter((condition) => condition !== undefined);
