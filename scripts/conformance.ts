@@ -1,6 +1,6 @@
 /**
  * Runs a backend through the suite and the golden vectors: `conformance.ts --backend NAME [--vectors DIR]
- * [--filter TEXT]`.
+ * [--filter TEXT] [--build plain|threads] [--threads N]`; the last two are for the wasm backend.
  *
  * With `--vectors` it runs only the golden vectors of that folder: any in the format of
  * packages/conformance/vectors/README.md, so also ones that Heed has never seen; an op it has no mapping for is skipped.
@@ -16,14 +16,17 @@ import {
   type VectorReader,
 } from "../packages/conformance/mod.ts";
 import { type Backend, BackendError } from "../packages/core/mod.ts";
-import { createBackend } from "../packages/heed/mod.ts";
+import { createBackend, type CreateBackendOptions } from "../packages/heed/mod.ts";
+import { BACKEND_OPTIONS, readBackendOptions } from "./backend_options.ts";
 import { ROOT } from "./files.ts";
 
-const USAGE = "Usage: deno task conformance --backend NAME [--vectors DIR] [--filter TEXT]";
+const USAGE = "Usage: deno task conformance --backend NAME [--vectors DIR] [--filter TEXT] " +
+  "[--build plain|threads] [--threads N]";
 
 /** What the command line asks for. */
 interface Wanted {
   readonly backend: string;
+  readonly options: CreateBackendOptions;
   readonly vectors: string | undefined;
   readonly filter: { readonly filter?: string };
 }
@@ -35,19 +38,20 @@ function refuse(reason: string): never {
 }
 
 function readArguments(): Wanted {
-  const options = { backend: { type: "string" }, vectors: { type: "string" }, filter: { type: "string" } } as const;
+  const own = { backend: { type: "string" }, vectors: { type: "string" }, filter: { type: "string" } } as const;
   try {
-    const { backend, vectors, filter } = parseArgs({ args: Deno.args, options }).values;
+    const { values } = parseArgs({ args: Deno.args, options: { ...own, ...BACKEND_OPTIONS } });
+    const { backend, vectors, filter } = values;
     if (backend === undefined) refuse(USAGE);
-    return { backend, vectors, filter: filter === undefined ? {} : { filter } };
+    return { backend, options: readBackendOptions(values), vectors, filter: filter === undefined ? {} : { filter } };
   } catch (error) {
     refuse(`${error instanceof Error ? error.message : error}\n${USAGE}`);
   }
 }
 
-async function makeBackend(name: string): Promise<Backend> {
+async function makeBackend({ backend, options }: Wanted): Promise<Backend> {
   try {
-    return await createBackend(name);
+    return await createBackend(backend, options);
   } catch (error) {
     if (error instanceof BackendError) refuse(error.message);
     throw error;
@@ -85,9 +89,10 @@ function report({ name, status, message }: CaseResult): void {
   if (status !== "passed") console.log(`${status} ${name}${message === undefined ? "" : `: ${message}`}`);
 }
 
-async function runAll({ backend: name, vectors, filter }: Wanted): Promise<RunSummary[]> {
+async function runAll(wanted: Wanted): Promise<RunSummary[]> {
+  const { vectors, filter } = wanted;
   const groups = vectors === undefined ? {} : { groups: groupsIn(vectors) };
-  const options = { backend: await makeBackend(name), onResult: report, ...filter };
+  const options = { backend: await makeBackend(wanted), onResult: report, ...filter };
   const reader = folderReader(vectors ?? `${ROOT}packages/conformance/vectors`);
   const suite = vectors === undefined ? [await runSuite(options)] : [];
   return [...suite, await runGolden({ ...options, ...groups, reader })];

@@ -15,6 +15,7 @@ async function bundle(): Promise<Map<string, string>> {
       splitting: true,
       format: "esm",
       target: "es2022",
+      loader: { ".wgsl": "text" },
       sourcemap: "inline",
       write: false,
       logLevel: "warning",

@@ -26,12 +26,32 @@ const STAGES: readonly Stage[] = [
   { title: "types", quick: true, args: ["task", "check"] },
   { title: "layers", quick: true, args: ["run", "-A", "scripts/check_layers.ts"] },
   { title: "docs", quick: true, args: ["task", "docs"] },
-  { title: "tests", quick: true, args: ["test", "-A", "--doc", "--parallel", "packages", "apps", "scripts", "docs"] },
+  { title: "wasm build", quick: true, args: ["run", "-A", "scripts/build_wasm.ts", "--check"] },
+  { title: "rust", quick: true, args: ["run", "-A", "scripts/build_wasm.ts", "--lint"] },
   { title: "setup", quick: false, args: ["run", "-A", "scripts/setup.ts"] },
+  { title: "tests", quick: true, args: ["test", "-A", "--doc", "--parallel", "packages", "apps", "scripts", "docs"] },
   { title: "tests of the whole", quick: false, args: ["test", "-A", "tests"] },
   { title: "conformance, scalar", quick: false, args: ["run", "-A", "scripts/conformance.ts", "--backend", "scalar"] },
+  { title: "conformance, webgpu", quick: false, args: ["run", "-A", "scripts/conformance.ts", "--backend", "webgpu"] },
+  ...wasmStages("conformance", "scripts/conformance.ts"),
   { title: "browser", quick: false, args: ["run", "-A", "scripts/test_browser.ts"] },
+  ...wasmStages("browser", "scripts/test_browser.ts"),
+  {
+    title: "browser, webgpu",
+    quick: false,
+    args: ["run", "-A", "scripts/test_browser.ts", "--backend", "webgpu"],
+  },
 ];
+
+/** Each build of the wasm backend, that with threads on one and on two. */
+function wasmStages(title: string, script: string): Stage[] {
+  const builds = [["plain", "1"], ["threads", "1"], ["threads", "2"]] as const;
+  return builds.map(([build, threads]) => ({
+    title: `${title}, wasm ${build} ${threads}`,
+    quick: false,
+    args: ["run", "-A", script, "--backend", "wasm", "--build", build, "--threads", threads],
+  }));
+}
 
 /** `ok | 12 passed (3 steps) | 0 failed | 1 ignored (2s)`, as `deno test` closes. */
 const DENO_TEST = /^(?:ok|FAILED) \| (\d+) passed(?: \([^)]*\))? \| (\d+) failed(?: \([^)]*\))?(?: \| (\d+) ignored)?/;

@@ -1,6 +1,6 @@
 /**
- * The conformance suite in headless Chromium: `test_browser.ts [--backend NAME] [--filter TEXT]`; with `--serve` it
- * only serves the page, for a browser of one's own.
+ * The conformance suite in headless Chromium: `test_browser.ts [--backend NAME] [--filter TEXT] [--build plain|threads]
+ * [--threads N]`, the last two for the wasm backend; with `--serve` it only serves the page, for a browser of one's own.
  *
  * A failure, an error on the console or one that no one caught fails the run. The last line is
  * `N passed, N failed, N skipped`.
@@ -56,12 +56,15 @@ if (import.meta.main) {
     options: {
       backend: { type: "string", default: "scalar" },
       filter: { type: "string", default: "" },
+      build: { type: "string" },
+      threads: { type: "string" },
       serve: { type: "boolean", default: false },
     },
   });
   const { url, server } = await servePage();
-  const address = `${url}?${new URLSearchParams({ backend: values.backend, filter: values.filter })}`;
-  if (values.serve) {
+  const { serve, ...query } = values;
+  const address = `${url}?${new URLSearchParams({ ...query })}`;
+  if (serve) {
     console.log(`Open ${address}`);
     await server.finished;
   } else {

@@ -1,10 +1,10 @@
 /**
  * The conformance suite and the golden vectors in a browser: a table for people, and for `deno task test:browser` the
- * promise `globalThis.report`. `?backend=NAME&filter=TEXT` say what to run. Vectors are fetched from `vectors/` beside
- * the page, a group at a time.
+ * promise `globalThis.report`. `?backend=NAME&filter=TEXT` say what to run, `build` and `threads` how the wasm backend is
+ * made. Vectors are fetched from `vectors/` beside the page, a group at a time.
  */
 import { type CaseResult, runGolden, runSuite, type VectorReader } from "../../packages/conformance/mod.ts";
-import { createBackend } from "../../packages/heed/mod.ts";
+import { createBackend, type CreateBackendOptions } from "../../packages/heed/mod.ts";
 import type { Report } from "./report.ts";
 import { ResultTable } from "./result_table.ts";
 
@@ -19,14 +19,26 @@ const READER: VectorReader = {
   bytes: async (path) => new Uint8Array(await (await fetchVector(path)).arrayBuffer()),
 };
 
-async function run(backendName: string, filter: string): Promise<Report> {
+/** Vectors are exact, so matmul leaves activations f32; a software WebGPU adapter will do. */
+function backendOptions(query: URLSearchParams): CreateBackendOptions {
+  const [build, threads] = [query.get("build"), query.get("threads")];
+  return {
+    matmulActivations: "f32",
+    softwareAdapter: true,
+    ...(build === "plain" || build === "threads" ? { build } : {}),
+    ...(threads === null ? {} : { threads: Number(threads) }),
+  };
+}
+
+async function run(query: URLSearchParams): Promise<Report> {
+  const filter = query.get("filter") ?? "";
   const table = new ResultTable(document);
   const failures: string[] = [];
   const onResult = (result: CaseResult): void => {
     table.add(result);
     if (result.status === "failed") failures.push(`${result.name}: ${result.message ?? "failed"}`);
   };
-  const backend = await createBackend(backendName);
+  const backend = await createBackend(query.get("backend") ?? "scalar", backendOptions(query));
   const options = { backend, onResult, ...(filter === "" ? {} : { filter }) };
   const suite = await runSuite(options);
   const golden = await runGolden({ ...options, reader: READER });
@@ -49,5 +61,5 @@ function fillForm(query: URLSearchParams): void {
 
 const query = new URLSearchParams(location.search);
 fillForm(query);
-globalThis.report = run(query.get("backend") ?? "scalar", query.get("filter") ?? "");
+globalThis.report = run(query);
 globalThis.report.catch((error) => document.querySelector("#summary")?.replaceChildren(`${error}`));

@@ -75,9 +75,10 @@ export function normalizeDims(op: string, dims: number | readonly number[] | und
 /**
  * The shape that shapes broadcast to: aligned at the end, sizes equal or 1.
  *
+ * @param op what the message says cannot be done; a function where it takes writing out
  * @throws {ShapeError} naming all shapes and the sizes that differ
  */
-export function broadcastShapes(op: string, ...shapes: Shape[]): number[] {
+export function broadcastShapes(op: string | (() => string), ...shapes: Shape[]): number[] {
   const rank = Math.max(0, ...shapes.map((shape) => shape.length));
   const out = new Array<number>(rank).fill(1);
   for (const shape of shapes) {
@@ -87,7 +88,9 @@ export function broadcastShapes(op: string, ...shapes: Shape[]): number[] {
       if (size === 1 || size === have) continue;
       if (have !== 1) {
         throw new ShapeError(
-          `Cannot ${op} ${shapes.map(showShape).join(" with ")}: sizes ${have} and ${size} ` +
+          `Cannot ${typeof op === "string" ? op : op()} ${
+            shapes.map(showShape).join(" with ")
+          }: sizes ${have} and ${size} ` +
             `differ at dim ${lead + i - rank} and neither is 1`,
         );
       }

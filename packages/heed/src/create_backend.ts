@@ -1,28 +1,29 @@
 /**
  * Backends by name. Each factory imports its package only when it is asked for, by a literal that bundlers can follow.
  */
+import type { WebGpuBackendOptions } from "../../backend-webgpu/mod.ts";
+import type { WasmBackendOptions } from "../../backend-wasm/mod.ts";
 import type { Backend } from "../../core/src/backend.ts";
-import { BackendError } from "../../core/src/errors.ts";
 import { BackendRegistry, type SkippedBackend } from "../../core/src/registry.ts";
 
-/** Settings of {@linkcode createBackend}. */
-export interface CreateBackendOptions {
+/** Settings of {@linkcode createBackend}: those of each backend it may come to, which takes what concerns it. */
+export interface CreateBackendOptions extends WasmBackendOptions, WebGpuBackendOptions {
   /** Bytes that tensors may take at once; without end when left out. */
   readonly memoryBudgetBytes?: number;
   /** Told of each backend that was named before the one returned, and why it is not there. */
   readonly onSkip?: (skipped: SkippedBackend) => void;
 }
 
-function absent(what: string): () => never {
-  return () => {
-    throw new BackendError(`${what} is not part of this version; use "scalar"`);
-  };
-}
-
 /** The backends that Heed brings. */
 export const backends: BackendRegistry = new BackendRegistry()
-  .register("webgpu", absent("the WebGPU backend"))
-  .register("wasm", absent("the WebAssembly backend"))
+  .register("webgpu", async (options) => {
+    const { createWebGpuBackend } = await import("../../backend-webgpu/mod.ts");
+    return createWebGpuBackend(options as CreateBackendOptions); // the registry hands on what createBackend was given
+  })
+  .register("wasm", async (options) => {
+    const { createWasmBackend } = await import("../../backend-wasm/mod.ts");
+    return await createWasmBackend(options as CreateBackendOptions); // as below
+  })
   .register("scalar", async (options) => {
     const { createScalarBackend } = await import("../../backend-scalar/mod.ts");
     return createScalarBackend(options as CreateBackendOptions); // the registry hands on what createBackend was given

@@ -48,11 +48,13 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
 }
 
 function check(a: Tensor, b: Tensor): void {
-  const shapes = `${showShape(a.shape)} with ${showShape(b.shape)}`;
-  if (a.rank === 0 || b.rank === 0) throw new ShapeError(`Cannot matmul ${shapes}: a scalar has no dims; use mul`);
+  const shapes = () => `${showShape(a.shape)} with ${showShape(b.shape)}`; // only errors write it out
+  if (a.rank === 0 || b.rank === 0) throw new ShapeError(`Cannot matmul ${shapes()}: a scalar has no dims; use mul`);
   const [inner, other] = [a.shape.at(-1), b.shape.at(b.rank === 1 ? 0 : -2)];
-  if (inner !== other) throw new ShapeError(`Cannot matmul ${shapes}: inner dimensions ${inner} and ${other} differ`);
-  broadcastShapes(`matmul ${shapes} over batch dims`, a.shape.slice(0, -2), b.shape.slice(0, -2));
+  if (inner !== other) throw new ShapeError(`Cannot matmul ${shapes()}: inner dimensions ${inner} and ${other} differ`);
+  if (a.rank > 2 && b.rank > 2) {
+    broadcastShapes(() => `matmul ${shapes()} over batch dims`, a.shape.slice(0, -2), b.shape.slice(0, -2));
+  }
   const kinds = [dtypeInfo(a.dtype).kind, dtypeInfo(b.dtype).kind];
   const weights = kinds[0] === "float" && (kinds[1] === "float" || kinds[1] === "block");
   if ((a.dtype !== b.dtype && !weights) || kinds[0] === "block") {

@@ -1,0 +1,62 @@
+/**
+ * Whether a result is right: rows of it computed again in doubles, straight from the definitions of work.ts. A dozen rows
+ * spread over the output are enough to see a wrong layout, scale or mask; that every element is finite is looked at too.
+ */
+import { attentionInputs, type AttentionWork, matmulInputs, type MatmulWork } from "./work.ts";
+
+/** Of the largest number of the row: f32 sums of up to 4096 terms, and a fast exponential. */
+const TOLERANCE = 1e-4;
+const ROWS = 12;
+
+function matmulRow(work: MatmulWork): (row: number) => Float64Array {
+  const { a, b } = matmulInputs(work);
+  return (row) => {
+    const out = new Float64Array(work.n);
+    for (let i = 0; i < work.k; i++) {
+      const x = a[row * work.k + i]!;
+      for (let j = 0; j < work.n; j++) out[j]! += x * b[i * work.n + j]!;
+    }
+    return out;
+  };
+}
+
+function attentionRow(work: AttentionWork): (row: number) => Float64Array {
+  const { heads, keyHeads, headDim, queries, keys } = work;
+  const { query, key, value } = attentionInputs(work);
+  return (row) => {
+    const first = Math.floor(row / queries / (heads / keyHeads)) * keys * headDim;
+    const seen = queries === keys ? row % queries + 1 : keys;
+    const scores = Float64Array.from({ length: seen }, (_, s) => {
+      let dot = 0;
+      for (let d = 0; d < headDim; d++) dot += query[row * headDim + d]! * key[first + s * headDim + d]!;
+      return dot / Math.sqrt(headDim);
+    });
+    const highest = scores.reduce((x, y) => Math.max(x, y));
+    const powers = scores.map((x) => Math.exp(x - highest));
+    const sum = powers.reduce((x, y) => x + y);
+    const out = new Float64Array(headDim);
+    for (const [s, power] of powers.entries()) {
+      for (let d = 0; d < headDim; d++) out[d]! += power / sum * value[first + s * headDim + d]!;
+    }
+    return out;
+  };
+}
+
+/** What is wrong with a result ([M, N] or [H, T, D]), or undefined. */
+export function objection(work: MatmulWork | AttentionWork, got: Float32Array): string | undefined {
+  const [rows, width] = work.kind === "matmul" ? [work.m, work.n] : [work.heads * work.queries, work.headDim];
+  if (got.length !== rows * width) return `${got.length} numbers instead of ${rows * width}`;
+  const bad = got.findIndex((x) => !Number.isFinite(x));
+  if (bad >= 0) return `element ${bad} is ${got[bad]}`;
+  const rowOf = work.kind === "matmul" ? matmulRow(work) : attentionRow(work);
+  for (let i = 0; i < Math.min(ROWS, rows); i++) {
+    const row = Math.floor(i * (rows - 1) / Math.max(1, Math.min(ROWS, rows) - 1));
+    const want = rowOf(row);
+    const allowed = TOLERANCE * want.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+    const wrong = want.findIndex((x, j) => Math.abs(got[row * width + j]! - x) > allowed);
+    if (wrong >= 0) {
+      return `[${row}, ${wrong}] is ${got[row * width + wrong]} instead of ${want[wrong]!.toPrecision(8)}`;
+    }
+  }
+  return undefined;
+}

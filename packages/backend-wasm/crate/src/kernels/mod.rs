@@ -1,0 +1,36 @@
+//! One kernel a file: an export of the same name, and what only it needs. Add a line for each new file.
+
+pub mod attention;
+pub mod attention_call;
+pub mod attention_lines;
+pub mod attention_masks;
+pub mod attention_plain;
+pub mod attention_products;
+pub mod attention_tile;
+pub mod binary;
+pub mod copy;
+pub mod fill;
+pub mod gather;
+pub mod matmul;
+pub mod matmul_f32;
+pub mod matmul_micro;
+pub mod matmul_pack;
+pub mod matmul_plain;
+pub mod matmul_q;
+pub mod matmul_q_f32;
+pub mod matmul_q_int8;
+pub mod matvec_dots_f32;
+pub mod matvec_f32;
+pub mod matvec_q_int8;
+pub mod matvec_strips_f32;
+pub mod random;
+pub mod reduce;
+pub mod rms_norm;
+pub mod rope;
+pub mod scan;
+pub mod scatter;
+pub mod silu_mul;
+pub mod softmax;
+pub mod sort;
+pub mod unary;
+pub mod where_;

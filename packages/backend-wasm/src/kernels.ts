@@ -1,0 +1,163 @@
+/**
+ * The table of kernels: what each is called in Rust, what it demands of layouts, and its settings as numbers, in the order
+ * that the kernel's header says.
+ */
+import type {
+  AttentionAttrs,
+  AttentionExtra,
+  BinaryOp,
+  FusedKernels,
+  Kernel,
+  Kernels,
+  PrimitiveKernels,
+  ReduceOp,
+  UnaryOp,
+} from "../../core/src/backend.ts";
+import { isBlock, isFloat } from "../../core/src/dtype.ts";
+import type { WasmBuffer, WasmOperand } from "./buffer.ts";
+
+/** Runs an export on checked operands. */
+export type RunKernel = (
+  name: string,
+  inputs: readonly WasmOperand[],
+  outputs: readonly WasmOperand[],
+  settings: readonly number[],
+) => void;
+
+/** What kernels need of their backend. */
+export interface KernelHost {
+  /** Runs an export. */
+  readonly run: RunKernel;
+  /** Makes sure that a frozen weight lies as matmul likes it best. */
+  packForMatmul(weight: WasmOperand): void;
+  /** The same matrix in panels, where it is constant and that pays; made once. */
+  withPanels(matrix: WasmOperand): WasmOperand;
+  /** Makes sure that an operand's blocks lie as GGML lays them out. */
+  unpack(operand: WasmOperand): void;
+  /** Whether activations may be quantised. */
+  readonly quantiseActivations: boolean;
+}
+
+/** Codes of `unary`'s setting 0, by place. */
+export const UNARY_OPS: readonly UnaryOp[] = [
+  ...["neg", "abs", "sign", "square", "exp", "exp2", "expm1", "log", "log2", "log1p"] as const,
+  ...["sqrt", "rsqrt", "reciprocal", "sin", "cos", "tanh", "erf", "sigmoid", "relu", "silu"] as const,
+  ...["gelu", "geluTanh", "floor", "ceil", "round", "trunc", "isnan", "isinf", "isfinite", "logicalNot"] as const,
+];
+
+/** Codes of `binary`'s setting 0, by place. */
+export const BINARY_OPS: readonly BinaryOp[] = [
+  ...["add", "sub", "mul", "div", "pow", "maximum", "minimum"] as const,
+  ...["eq", "ne", "lt", "le", "gt", "ge", "logicalAnd", "logicalOr", "logicalXor"] as const,
+];
+
+/** Codes of `reduce`'s setting 0, by place. */
+export const REDUCE_OPS: readonly ReduceOp[] = ["sum", "prod", "max", "min", "argmax", "argmin", "any", "all"];
+
+const UNARY_CODES = codesOf(UNARY_OPS);
+const BINARY_CODES = codesOf(BINARY_OPS);
+const REDUCE_CODES = codesOf(REDUCE_OPS);
+
+function codesOf<Name extends string>(names: readonly Name[]): Readonly<Record<Name, number>> {
+  return Object.fromEntries(names.map((name, i) => [name, i])) as Record<Name, number>; // fromEntries() forgets the keys
+}
+
+/** A kernel that takes any strides, and whose settings follow from its attrs. */
+function kernelOf<Inputs extends readonly WasmOperand[], Attrs>(
+  { run }: KernelHost,
+  name: string,
+  settings: (attrs: Attrs) => readonly number[],
+): Kernel<WasmBuffer, Inputs, Attrs> {
+  return { layout: "strided", run: (inputs, outputs, attrs) => run(name, inputs, outputs, settings(attrs)) };
+}
+
+const NONE: readonly number[] = [];
+
+/** Every kernel there is. */
+export function makeKernels(host: KernelHost): Kernels<WasmBuffer> {
+  return { ...makePrimitives(host), ...makeFused(host) };
+}
+
+function makePrimitives(host: KernelHost): PrimitiveKernels<WasmBuffer> {
+  return {
+    fill: kernelOf(host, "fill", ({ value, step }) => [value, step]),
+    copy: makeCopy(host),
+    unary: kernelOf(host, "unary", ({ op }) => [UNARY_CODES[op]]),
+    binary: kernelOf(host, "binary", ({ op }) => [BINARY_CODES[op]]),
+    where: kernelOf(host, "where_", () => NONE),
+    reduce: kernelOf(host, "reduce", ({ op, dims }) => [REDUCE_CODES[op], dims]),
+    scan: kernelOf(host, "scan", ({ op, dim }) => [op === "sum" ? 0 : 1, dim]),
+    matmul: makeMatmul(host),
+    gather: kernelOf(host, "gather", ({ dim }) => [dim]),
+    scatter: kernelOf(host, "scatter", ({ dim, mode }) => [dim, mode === "add" ? 0 : 1]),
+    sort: kernelOf(host, "sort", ({ dim, descending }) => [dim, Number(descending)]),
+    random: kernelOf(host, "random", ({ seed, start, run, step }) => [...seed, start, run, step]),
+  };
+}
+
+/** Blocks that are moved as they lie must lie as GGML lays them out; what is decoded may be packed. */
+function makeCopy(host: KernelHost): PrimitiveKernels<WasmBuffer>["copy"] {
+  return {
+    layout: "strided",
+    run([source], outputs): void {
+      if (isBlock(outputs[0]!.dtype)) host.unpack(source);
+      host.run("copy", [source], outputs, NONE);
+    },
+  };
+}
+
+/** Rows for which a constant matrix is put into panels, once: below it is best as it lies, beyond packing costs little. */
+const PANELS_FROM = 5;
+const PANELS_TO = 128;
+
+function makeMatmul(host: KernelHost): PrimitiveKernels<WasmBuffer>["matmul"] {
+  const settings = [Number(host.quantiseActivations)];
+  return {
+    layout: "strided",
+    run([a, b], outputs): void {
+      const rows = a.shape[a.shape.length - 2]!;
+      if (isBlock(b.dtype)) host.packForMatmul(b);
+      const inPanels = b.buffer.frozen && b.dtype === "f32" && rows >= PANELS_FROM && rows <= PANELS_TO;
+      host.run("matmul", [a, inPanels ? host.withPanels(b) : b], outputs, settings);
+    },
+  };
+}
+
+function makeFused(host: KernelHost): FusedKernels<WasmBuffer> {
+  return {
+    softmax: kernelOf(host, "softmax", () => NONE),
+    rmsNorm: kernelOf(host, "rms_norm", ({ eps }) => [eps]),
+    rope: kernelOf(host, "rope", ({ interleaved }) => [Number(interleaved)]),
+    siluMul: kernelOf(host, "silu_mul", () => NONE),
+    attention: {
+      layout: "strided",
+      supports: supportsAttention,
+      run: (inputs, outputs, attrs) => host.run("attention", inputs, outputs, attentionSettings(attrs, outputs.length)),
+    },
+  };
+}
+
+const EXTRAS: readonly AttentionExtra[] = [
+  ...["mask", "alibiSlopes", "sinks", "keyLengths", "keyPositions", "pageTable", "blockKinds", "blockTable"] as const,
+];
+
+function attentionSettings(attrs: AttentionAttrs, outputs: number): readonly number[] {
+  const { extras, keyCount, scale, softcap, offset, left, right, sinkTokens, dropout } = attrs;
+  const present = extras.reduce((bits, name) => bits | 1 << EXTRAS.indexOf(name), 0);
+  const start = offset === "keyLengths" ? [0, 1] : [offset, 0];
+  const drop = dropout === undefined ? [0, 0, 0] : [dropout.p, ...dropout.seed];
+  return [present, outputs, keyCount, scale, softcap, ...start, left, right, sinkTokens, ...drop];
+}
+
+function supportsAttention(inputs: readonly WasmOperand[], { extras }: AttentionAttrs): boolean {
+  const [query, key, value] = inputs;
+  const maskDType = extras.includes("mask") ? inputs[3 + extras.indexOf("mask")]!.dtype : "bool";
+  return isFloat(query!.dtype) && isReadable(key!) && isReadable(value!) &&
+    (maskDType === "bool" || isFloat(maskDType)) &&
+    extras.includes("blockKinds") === extras.includes("blockTable"); // the table tells the size of blocks
+}
+
+/** Floats, and blocks that lie along the head's dim. */
+function isReadable({ dtype, strides }: WasmOperand): boolean {
+  return isBlock(dtype) ? strides[3] === 1 : isFloat(dtype);
+}

@@ -1,0 +1,98 @@
+/** Frozen weights, which the first matmul repacks: everyone else sees them as they were written. */
+import { assert, assertEquals } from "@std/assert";
+import { type DType, rand, type Tensor, tensorFromPieces, tidy } from "../../core/mod.ts";
+import { byteLengthOf } from "../../core/src/dtype.ts";
+import { createScalarBackend } from "../../backend-scalar/mod.ts";
+import { createWasmBackend } from "../mod.ts";
+import { WasmBuffer } from "../src/buffer.ts";
+import { draws } from "./draws.ts";
+
+const [ROWS, K] = [37, 512];
+
+/** What has a packed form. */
+const PACKED: ReadonlySet<DType> = new Set(["q4_0", "q4_1", "q8_0", "q4_k", "q6_k"]);
+
+function isPacked(x: Tensor): boolean {
+  const { buffer } = x.storage;
+  return buffer instanceof WasmBuffer && (buffer.packed ?? 0) !== 0;
+}
+
+/** Blocks of random bits whose scales, wherever they are, are small numbers: no f16 of theirs is beyond 2. */
+function randomBlocks(dtype: DType, seed: number): Uint8Array {
+  const random = draws(seed);
+  const bytes = Uint8Array.from({ length: byteLengthOf(dtype, ROWS * K) }, () => Math.floor(random() * 256) & 0xbf);
+  return bytes;
+}
+
+async function weight(backend: Awaited<ReturnType<typeof createWasmBackend>>, dtype: DType): Promise<Tensor> {
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    yield await Promise.resolve(randomBlocks(dtype, 7));
+  }
+  return await tensorFromPieces([ROWS, K], dtype, pieces(), { backend });
+}
+
+Deno.test("a packed weight is downloaded, gathered, viewed and multiplied as what it is", async (t) => {
+  for (const options of [{ build: "plain" }, { threads: 2 }] as const) {
+    const backend = await createWasmBackend({ ...options, matmulActivations: "f32" });
+    const scalar = createScalarBackend();
+    for (const dtype of ["q4_0", "q4_1", "q8_0", "q4_k", "q6_k", "q5_0", "iq4_nl"] satisfies DType[]) {
+      await t.step(`${dtype}, ${JSON.stringify(options)}`, async () => {
+        using w = await weight(backend, dtype);
+        using x = rand([3, K], { backend, seed: 1 });
+        using y = x.matmul(w.transpose(0, 1));
+        const before = randomBlocks(dtype, 7);
+        const check = async (): Promise<void> => {
+          using row = tidy(() => w.narrow(0, 20, 1).to("f32").reshape([-1]));
+          using decoded = w.to("f32");
+          const [all, part] = [await decoded.data(), await row.data()];
+          assertEquals(part, all.slice(20 * K, 21 * K));
+          using reference = await w.to(scalar);
+          using want = reference.to("f32");
+          assertEquals(all, await want.data());
+        };
+        assertEquals(isPacked(w), PACKED.has(dtype));
+        await check(); // reads it packed
+        assertEquals(await w.backend.download(w.storage.buffer, 0, ROWS * K), before);
+        assertEquals(isPacked(w), false);
+        await check(); // reads it unpacked
+        using again = x.matmul(w.transpose(0, 1));
+        assertEquals(await again.data(), await y.data());
+        using sum = y.sum();
+        assert(Number.isFinite(await sum.item()));
+      });
+    }
+    backend.dispose();
+  }
+});
+
+Deno.test("a constant f32 matrix is put into panels once, and gives what it gave before", async () => {
+  const [k, n] = [300, 41];
+  const random = draws(3);
+  const bytes = new Uint8Array(Float32Array.from({ length: k * n }, () => random() - 0.5).buffer);
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    yield await Promise.resolve(bytes);
+  }
+  for (const options of [{ build: "plain" }, { threads: 2 }] as const) {
+    const backend = await createWasmBackend(options);
+    const loose = await tensorFromPieces([n, k], "f32", pieces(), { backend, constant: false });
+    const weight = await tensorFromPieces([n, k], "f32", pieces(), { backend });
+    for (const shape of [[1, k], [4, k], [5, k], [64, k], [3, 7, k], [200, k]]) {
+      using x = rand(shape, { backend, seed: 2 });
+      using want = tidy(() => x.matmul(loose.transpose(0, 1)));
+      using got = tidy(() => x.matmul(weight.transpose(0, 1)));
+      assertEquals(await got.data(), await want.data(), `[${shape}]`);
+    }
+    const { buffer } = weight.storage;
+    assert(buffer instanceof WasmBuffer && buffer.panels !== undefined);
+    using x = rand([9, k], { backend, seed: 2 });
+    using want = tidy(() => x.matmul(loose.narrow(0, 3, 20).transpose(0, 1)));
+    using got = tidy(() => x.matmul(weight.narrow(0, 3, 20).transpose(0, 1)));
+    assertEquals(await got.data(), await want.data(), "another view of it");
+    assertEquals(await weight.backend.download(buffer, 0, k * n), bytes);
+    const inUse = buffer.heap.bytesInUse;
+    weight.dispose();
+    assert(buffer.heap.bytesInUse <= inUse - buffer.panels.byteLength - buffer.byteLength, "panels go with it");
+    loose.dispose();
+    backend.dispose();
+  }
+});

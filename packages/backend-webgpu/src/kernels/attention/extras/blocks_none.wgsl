@@ -1,0 +1,3 @@
+fn block_masked(score: f32, row: Row, s: u32) -> f32 {
+  return score;
+}

@@ -1,0 +1,3 @@
+fn sink_of(row: Row) -> f32 {
+  return hidden();
+}

@@ -1,0 +1,48 @@
+/**
+ * Reading an operand of any storage dtype as numbers: files that define `fn element(i: u32) -> f32` over a buffer that the
+ * kernel names by `fn word_at(i: u32) -> u32`. The constant X is the dtype where it is a plain one.
+ */
+import { type BlockDType, type DType, isBlock } from "../../../core/src/dtype.ts";
+import BYTES from "../wgsl/blocks/bytes.wgsl" with { type: "text" };
+import IQ4_NL from "../wgsl/blocks/iq4_nl.wgsl" with { type: "text" };
+import IQ4_XS from "../wgsl/blocks/iq4_xs.wgsl" with { type: "text" };
+import K_SCALES from "../wgsl/blocks/k_scales.wgsl" with { type: "text" };
+import LEVELS from "../wgsl/blocks/levels.wgsl" with { type: "text" };
+import Q2_K from "../wgsl/blocks/q2_k.wgsl" with { type: "text" };
+import Q3_K from "../wgsl/blocks/q3_k.wgsl" with { type: "text" };
+import Q4_0 from "../wgsl/blocks/q4_0.wgsl" with { type: "text" };
+import Q4_1 from "../wgsl/blocks/q4_1.wgsl" with { type: "text" };
+import Q4_K from "../wgsl/blocks/q4_k.wgsl" with { type: "text" };
+import Q5_0 from "../wgsl/blocks/q5_0.wgsl" with { type: "text" };
+import Q5_1 from "../wgsl/blocks/q5_1.wgsl" with { type: "text" };
+import Q5_K from "../wgsl/blocks/q5_k.wgsl" with { type: "text" };
+import Q6_K from "../wgsl/blocks/q6_k.wgsl" with { type: "text" };
+import Q8_0 from "../wgsl/blocks/q8_0.wgsl" with { type: "text" };
+import BLOCK_ELEMENT from "../wgsl/block_element.wgsl" with { type: "text" };
+import PLAIN_ELEMENT from "../wgsl/plain_element.wgsl" with { type: "text" };
+import { dtypeConstant } from "./elementwise.ts";
+
+const BLOCKS: Readonly<Record<BlockDType, readonly string[]>> = {
+  q4_0: [Q4_0],
+  q4_1: [Q4_1],
+  q5_0: [Q5_0],
+  q5_1: [Q5_1],
+  q8_0: [Q8_0],
+  q2_k: [Q2_K],
+  q3_k: [Q3_K],
+  q4_k: [K_SCALES, Q4_K],
+  q5_k: [K_SCALES, Q5_K],
+  q6_k: [Q6_K],
+  iq4_nl: [LEVELS, IQ4_NL],
+  iq4_xs: [LEVELS, IQ4_XS],
+};
+
+/** The files that define `element` for a dtype. */
+export function elementFiles(dtype: DType): readonly string[] {
+  return isBlock(dtype) ? [BYTES, ...BLOCKS[dtype], BLOCK_ELEMENT] : [PLAIN_ELEMENT];
+}
+
+/** The constant X of a dtype: that of what `element` gives where elements come in blocks. */
+export function elementConstant(dtype: DType): string {
+  return dtypeConstant(isBlock(dtype) ? "f32" : dtype);
+}

@@ -1,0 +1,3 @@
+fn produce(i: u32, at: vec4u) -> u32 {
+  return params.attrs.x;
+}

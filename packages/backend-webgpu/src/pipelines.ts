@@ -1,0 +1,120 @@
+/**
+ * Pipelines by shader and bind groups by the buffers they hold, each made once. All kernels bind alike: their parameters
+ * at 0, with a dynamic offset, and buffers from 1 on. So kernels that read and write as many buffers share a layout, and
+ * with it their bind groups.
+ */
+import { SLOT_BYTES } from "./arena.ts";
+import type { DeviceMemory } from "./buffer.ts";
+import type { Faults } from "./faults.ts";
+import type { Shader } from "./shader.ts";
+
+/** Bind groups kept: more than a model's step uses; beyond, all are forgotten. */
+const MAX_BIND_GROUPS = 8192;
+
+const COMPUTE = 0x4; // GPUShaderStage.COMPUTE
+
+/** A shader on a device. */
+export interface Compiled {
+  /** What was compiled. */
+  readonly shader: Shader;
+  /** The device's pipeline. */
+  readonly pipeline: GPUComputePipeline;
+  /** The layout it shares with others. */
+  readonly bindings: Bindings;
+}
+
+/** How one kind of kernels binds, and the bind groups of that kind. */
+interface Bindings {
+  readonly groupLayout: GPUBindGroupLayout;
+  readonly pipelineLayout: GPUPipelineLayout;
+  readonly groups: Map<string, GPUBindGroup>;
+}
+
+/** The pipelines and bind groups of one device. */
+export class Pipelines {
+  readonly #device: GPUDevice;
+  readonly #faults: Faults;
+  readonly #parameters: GPUBuffer;
+  readonly #compiled = new Map<Shader, Compiled>();
+  readonly #bindings = new Map<string, Bindings>();
+  #groupsHeld = 0;
+  /** Bind groups created so far. */
+  bindGroupsCreated = 0;
+
+  /** Nothing is compiled as yet. `parameters` is the arena's buffer. */
+  constructor(device: GPUDevice, faults: Faults, parameters: GPUBuffer) {
+    this.#device = device;
+    this.#faults = faults;
+    this.#parameters = parameters;
+  }
+
+  /** Pipelines created so far. */
+  get created(): number {
+    return this.#compiled.size;
+  }
+
+  /** The shader on this device, compiled at its first use; a fault in it is told with its label. */
+  get(shader: Shader): Compiled {
+    const found = this.#compiled.get(shader);
+    if (found !== undefined) return found;
+    const { label, access, code } = shader;
+    const bindings = this.#bindingsFor(access);
+    const pipeline = this.#faults.watch(() => `compile ${label}`, () => {
+      const module = this.#device.createShaderModule({ label, code });
+      return this.#device.createComputePipeline({
+        label,
+        layout: bindings.pipelineLayout,
+        compute: { module, entryPoint: "main" },
+      });
+    });
+    const compiled = { shader, pipeline, bindings };
+    this.#compiled.set(shader, compiled);
+    return compiled;
+  }
+
+  /** The bind group of these buffers for a kernel. */
+  bindGroup({ shader, bindings }: Compiled, buffers: readonly DeviceMemory[]): GPUBindGroup {
+    let key = "";
+    for (let i = 0; i < buffers.length; i++) key += `${buffers[i]!.id} `;
+    const found = bindings.groups.get(key);
+    if (found !== undefined) return found;
+    if (this.#groupsHeld >= MAX_BIND_GROUPS) this.#forgetGroups();
+    const entries = [
+      { binding: 0, resource: { buffer: this.#parameters, size: SLOT_BYTES } },
+      ...buffers.map(({ gpu }, i) => ({ binding: i + 1, resource: { buffer: gpu } })),
+    ];
+    const group = this.#faults.watch(
+      () => `bind the operands of ${shader.label}`,
+      () => this.#device.createBindGroup({ layout: bindings.groupLayout, entries }),
+    );
+    bindings.groups.set(key, group);
+    this.#groupsHeld++;
+    this.bindGroupsCreated++;
+    return group;
+  }
+
+  #forgetGroups(): void {
+    for (const { groups } of this.#bindings.values()) groups.clear();
+    this.#groupsHeld = 0;
+  }
+
+  #bindingsFor(access: string): Bindings {
+    const found = this.#bindings.get(access);
+    if (found !== undefined) return found;
+    const groupLayout = this.#device.createBindGroupLayout({
+      label: access,
+      entries: [
+        { binding: 0, visibility: COMPUTE, buffer: { type: "uniform", hasDynamicOffset: true } },
+        ...Array.from(access, (kind, i): GPUBindGroupLayoutEntry => ({
+          binding: i + 1,
+          visibility: COMPUTE,
+          buffer: { type: kind === "r" ? "read-only-storage" : "storage" },
+        })),
+      ],
+    });
+    const pipelineLayout = this.#device.createPipelineLayout({ label: access, bindGroupLayouts: [groupLayout] });
+    const bindings: Bindings = { groupLayout, pipelineLayout, groups: new Map() };
+    this.#bindings.set(access, bindings);
+    return bindings;
+  }
+}

@@ -1,0 +1,51 @@
+/** Buffers that the host can map, kept for the next read; sizes in powers of two. */
+
+const MAP_READ = 0x1; // GPUBufferUsage.MAP_READ, GPUMapMode.READ
+const COPY_DST = 0x8; // GPUBufferUsage.COPY_DST
+
+/** Bytes of one buffer beyond which it is not kept. */
+const KEPT_BYTES = 2 ** 24;
+
+/** The mappable buffers of one device. */
+export class StagingPool {
+  readonly #device: GPUDevice;
+  readonly #free = new Map<number, GPUBuffer[]>();
+  /** Buffers created so far. */
+  created = 0;
+
+  /** An empty pool. */
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  /** A buffer of at least so many bytes, to copy into. */
+  take(bytes: number): GPUBuffer {
+    const size = Math.max(256, 2 ** Math.ceil(Math.log2(bytes)));
+    const found = this.#free.get(size)?.pop();
+    if (found !== undefined) return found;
+    this.created++;
+    return this.#device.createBuffer({ label: "read", size, usage: MAP_READ | COPY_DST });
+  }
+
+  /** What `use` makes of the first bytes of a buffer, once they are there; then the buffer is free again. */
+  async read<T>(buffer: GPUBuffer, bytes: number, use: (mapped: ArrayBuffer) => T): Promise<T> {
+    await buffer.mapAsync(MAP_READ, 0, bytes);
+    const result = use(buffer.getMappedRange(0, bytes));
+    buffer.unmap();
+    this.#give(buffer);
+    return result;
+  }
+
+  #give(buffer: GPUBuffer): void {
+    const list = this.#free.get(buffer.size);
+    if (buffer.size > KEPT_BYTES) buffer.destroy();
+    else if (list === undefined) this.#free.set(buffer.size, [buffer]);
+    else list.push(buffer);
+  }
+
+  /** Destroys what is free. */
+  clear(): void {
+    for (const list of this.#free.values()) for (const buffer of list) buffer.destroy();
+    this.#free.clear();
+  }
+}

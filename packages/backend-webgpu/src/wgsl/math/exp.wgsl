@@ -1,0 +1,60 @@
+// e^x and its kin: x = n ln 2 + r, then 2^n times a polynomial of r (Cephes expf, error below 2 units in the last place).
+// n is taken off in two parts, the first exact, and put back in two factors, so that results down to 2^-149 come out.
+
+fn power_of_two(n: i32) -> f32 {
+  return bitcast<f32>(u32(n + 127) << 23u);
+}
+
+// e^r - 1 for |r| <= ln(2) / 2 and a little more.
+fn expm1_near_zero(r: f32) -> f32 {
+  var p = 1.9875691500e-4;
+  p = p * r + 1.3981999507e-3;
+  p = p * r + 8.3334519073e-3;
+  p = p * r + 4.1665795894e-2;
+  p = p * r + 1.6666665459e-1;
+  p = p * r + 5.0000001201e-1;
+  return p * r * r + r;
+}
+
+fn scaled(x: f32, n: i32) -> f32 {
+  let half = n / 2;
+  return x * power_of_two(half) * power_of_two(n - half);
+}
+
+fn exp_(x: f32) -> f32 {
+  if (x > 88.8) { return infinity(); }
+  if (x < -104.0) { return 0.0; }
+  let n = floor(x * 1.44269504 + 0.5);
+  let r = (x - n * 0.693359375) + n * 2.12194440e-4;
+  return scaled(1.0 + expm1_near_zero(r), i32(n));
+}
+
+fn exp2_(x: f32) -> f32 {
+  if (x >= 128.0) { return infinity(); }
+  if (x < -150.0) { return 0.0; }
+  let n = floor(x + 0.5);
+  return scaled(1.0 + expm1_near_zero((x - n) * 0.693147181), i32(n));
+}
+
+fn expm1_(x: f32) -> f32 {
+  if (abs(x) < 0.35) { return expm1_near_zero(x); }
+  return exp_(x) - 1.0;
+}
+
+fn sigmoid_(x: f32) -> f32 {
+  return 1.0 / (1.0 + exp_(-x));
+}
+
+// Around 0 a polynomial, since 1 - 2 / (e^2x + 1) would cancel (Cephes tanhf).
+fn tanh_(x: f32) -> f32 {
+  let magnitude = abs(x);
+  if (magnitude > 9.1) { return with_sign_of(1.0, x); }
+  if (magnitude >= 0.625) { return with_sign_of(1.0 - 2.0 / (exp_(2.0 * magnitude) + 1.0), x); }
+  let z = x * x;
+  var p = -5.70498872745e-3;
+  p = p * z + 2.06390887954e-2;
+  p = p * z - 5.37397155531e-2;
+  p = p * z + 1.33314422036e-1;
+  p = p * z - 3.33332819422e-1;
+  return p * z * x + x;
+}

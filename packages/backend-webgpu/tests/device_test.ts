@@ -1,0 +1,116 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { add, BackendError, tensor } from "../../core/mod.ts";
+import { createWebGpuBackend, OPTIONAL_FEATURES } from "../mod.ts";
+import { anyAdapter, softwareBackend } from "./software_backend.ts";
+
+Deno.test("a software adapter is passed over unless asked for", async () => {
+  const { isFallbackAdapter } = (await anyAdapter()).info as { isFallbackAdapter?: boolean };
+  if (isFallbackAdapter === true) {
+    await assertRejects(() => createWebGpuBackend(), BackendError, "its only adapter is software");
+  } else {
+    (await createWebGpuBackend()).dispose();
+  }
+  using backend = await softwareBackend();
+  assertEquals(backend.describe().details["software"], isFallbackAdapter === true);
+});
+
+Deno.test("an engine without WebGPU is told of", async () => {
+  const descriptor = Object.getOwnPropertyDescriptor(globalThis, "navigator")!;
+  Object.defineProperty(globalThis, "navigator", { value: {}, configurable: true });
+  try {
+    await assertRejects(
+      () => createWebGpuBackend(),
+      BackendError,
+      "Cannot create webgpu: this engine has no navigator.gpu",
+    );
+  } finally {
+    Object.defineProperty(globalThis, "navigator", descriptor);
+  }
+});
+
+Deno.test("an injected device is used and not destroyed", async () => {
+  const device = await (await anyAdapter()).requestDevice();
+  const backend = await createWebGpuBackend({ device });
+  assertEquals(backend.device, device);
+  using x = tensor([1, 2], { backend });
+  assertEquals(await x.toArray(), [1, 2]);
+  backend.dispose();
+  const other = await createWebGpuBackend({ device });
+  using y = tensor([3], { backend: other });
+  assertEquals(await y.item(), 3);
+  await assertRejects(() => other.restore(), BackendError, "Cannot restore webgpu: its device was injected");
+  other.dispose();
+  device.destroy();
+});
+
+Deno.test("limits are asked for up to the adapter's, features unless forced off", async () => {
+  const adapter = await anyAdapter();
+  const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
+  using backend = await softwareBackend({ adapter });
+  const { details } = backend.describe();
+  assertEquals(details["maxBufferBytes"], Math.min(maxStorageBufferBindingSize, maxBufferSize));
+  const there = OPTIONAL_FEATURES.filter((name) => adapter.features.has(name));
+  assertEquals(details["features"], there.join(" "));
+  using plain = await softwareBackend({ features: [] });
+  assertEquals(plain.describe().details["features"], "");
+  assertEquals([...OPTIONAL_FEATURES].filter((name) => plain.device.features.has(name)), []);
+});
+
+Deno.test("two devices do not mix", async () => {
+  using first = await softwareBackend();
+  using second = await softwareBackend();
+  using a = tensor([1, 2], { backend: first });
+  using b = tensor([3, 4], { backend: second });
+  assertThrows(() => add(a, b), BackendError, "operands live on webgpu and on another instance of it");
+  using moved = await a.to(second);
+  using sum = add(moved, b);
+  assertEquals(await sum.toArray(), [4, 6]);
+});
+
+Deno.test("a lost device rejects what is pending, and nothing works on it afterwards", async () => {
+  const backend = await createWebGpuBackend({ softwareAdapter: true });
+  using x = tensor([1, 2, 3], { backend });
+  using y = x.add(1);
+  const pending = y.data();
+  backend.device.destroy();
+  const error = await assertRejects(() => pending, BackendError, "Cannot read");
+  assertStringIncludes(error.message, "webgpu");
+  await backend.device.lost;
+  assertThrows(() => x.add(1), BackendError, "the device was lost (destroyed");
+  await assertRejects(() => x.data(), BackendError, "await backend.restore() gives another");
+  assertThrows(() => backend.flush(), BackendError, "Cannot flush on webgpu: the device was lost");
+  const restored = await backend.restore();
+  using again = tensor([1, 2, 3], { backend: restored });
+  assertEquals(await again.toArray(), [1, 2, 3]);
+  restored.dispose();
+});
+
+Deno.test("after dispose every method but free throws", async () => {
+  const backend = await createWebGpuBackend({ softwareAdapter: true });
+  using x = tensor([1], { backend });
+  backend.dispose();
+  backend.dispose();
+  const gone = "the backend was disposed of";
+  assertThrows(() => backend.hasDType("f32"), BackendError, gone);
+  assertThrows(() => backend.allocate("f32", 1), BackendError, gone);
+  assertThrows(() => backend.flush(), BackendError, gone);
+  assertThrows(() => backend.describe(), BackendError, gone);
+  await assertRejects(() => backend.settled(), BackendError, gone);
+  await assertRejects(() => x.data(), BackendError, `Cannot read on webgpu: ${gone}`);
+});
+
+Deno.test("kernels are profiled by the device's clock", async () => {
+  using backend = await softwareBackend();
+  using x = tensor([1, 2, 3], { backend });
+  if (!OPTIONAL_FEATURES.some((name) => name === "timestamp-query" && backend.device.features.has(name))) {
+    await assertRejects(() => backend.profile(() => {}), BackendError, "no timestamp-query");
+    return;
+  }
+  const kernels = await backend.profile(() => {
+    for (let i = 0; i < 100; i++) x.exp().dispose(); // more than a batch
+  });
+  assertEquals(kernels.length, 100);
+  assert(kernels.every(({ label, microseconds }) => label === "unary_exp_f32" && microseconds >= 0));
+  using plain = await softwareBackend({ features: [] });
+  await assertRejects(() => plain.profile(() => {}), BackendError, "Cannot profile on webgpu");
+});

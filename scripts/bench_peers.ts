@@ -1,0 +1,166 @@
+/**
+ * Heed and other WebAssembly libraries side by side: `deno task bench:peers [--filter TEXT] [--threads 1,2] [--rounds 7]
+ * [--in chromium,deno] [--only NAMES] [--model PATH] [--backend wasm] [--out FOLDER] [--tiny]`.
+ *
+ * TEXT is looked for in the names of the work, of which one is `first result`; NAMES, with commas, are of participants.
+ * Without a path the model is looked for where `deno task generate` keeps it, and left out if it is not there. `--tiny` tries
+ * everything but the model out on small work.
+ *
+ * Each participant has a browser or a process of its own. For a piece of work all make their operands ready and show that
+ * their numbers are right; then rounds take everyone in turn, the machine's own limits too, so that a slow moment of the
+ * machine falls on all. A participant that fails or is wrong is a line of the report. Progress goes to stderr; peers.json and
+ * peers.md to the folder (.cache/bench). The exit code is 1 if Heed failed or was wrong, 2 if nothing could be measured.
+ */
+import { parseArgs } from "node:util";
+import { PARTICIPANTS } from "../apps/bench/peers/participants.ts";
+import { readPrompts } from "../apps/bench/peers/prompt.ts";
+import { failuresOf, markdown, type Report, type Section } from "../apps/bench/peers/report.ts";
+import { TINY_WORK, WORK } from "../apps/bench/peers/work.ts";
+import { modelFolder } from "../apps/cli/src/cache_folder.ts";
+import { findChromium, launchChromium } from "./chromium.ts";
+import { ROOT, toFileUrl } from "./files.ts";
+import { startInChromium, startInDeno } from "./peer_hosts.ts";
+import { measureSection, type Plan } from "./peer_rounds.ts";
+import { buildSite, serveSite, SITE_URL } from "./peer_site.ts";
+
+const MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf";
+
+async function output(command: string, ...args: string[]): Promise<string | undefined> {
+  try {
+    const { success, stdout } = await new Deno.Command(command, { args, cwd: ROOT, stderr: "null" }).output();
+    return success ? new TextDecoder().decode(stdout).trim() : undefined;
+  } catch {
+    return undefined; // not on this machine
+  }
+}
+
+async function processor(): Promise<string> {
+  const known = await Deno.readTextFile("/proc/cpuinfo").catch(() => "");
+  return /^model name\s*:\s*(.*)$/m.exec(known)?.[1] ?? await output("sysctl", "-n", "machdep.cpu.brand_string") ??
+    "unknown";
+}
+
+async function chromiumVersion(): Promise<string> {
+  const browser = await launchChromium();
+  const version = browser.version();
+  await browser.close();
+  return version;
+}
+
+async function findModel(path: string | undefined): Promise<string | undefined> {
+  const wanted = path ?? `${modelFolder((name) => Deno.env.get(name), Deno.build.os)}/${MODEL_FILE}`;
+  try {
+    return await Deno.realPath(wanted);
+  } catch (error) {
+    if (path !== undefined) throw error;
+    console.error(`No model: ${wanted} is not there; \`deno task generate\` fetches it, --model names another`);
+    return undefined;
+  }
+}
+
+/** The command line. */
+interface Settings {
+  readonly filter: string;
+  readonly threads: readonly number[];
+  readonly rounds: number;
+  readonly places: readonly string[];
+  readonly only: readonly string[];
+  readonly model: string | undefined;
+  readonly backend: string;
+  readonly out: string;
+  readonly tiny: boolean;
+}
+
+function settings(args: string[]): Settings {
+  const { values } = parseArgs({
+    args,
+    options: {
+      filter: { type: "string", default: "" },
+      threads: { type: "string", default: "1,2" },
+      rounds: { type: "string", default: "7" },
+      in: { type: "string", default: "chromium,deno" },
+      only: { type: "string" },
+      model: { type: "string" },
+      backend: { type: "string", default: "wasm" },
+      out: { type: "string", default: `${ROOT}.cache/bench` },
+      tiny: { type: "boolean", default: false },
+    },
+  });
+  const { filter, model, backend, out, tiny } = values;
+  const threads = values.threads.split(",").map(Number);
+  const [rounds, places] = [Number(values.rounds), values.in.split(",")];
+  const wrong = [...threads, rounds].find((count) => !Number.isInteger(count) || count < 1);
+  if (wrong !== undefined) throw new Error(`--threads and --rounds are whole numbers from 1 on, and not ${wrong}`);
+  const place = places.find((name) => name !== "chromium" && name !== "deno");
+  if (place !== undefined) throw new Error(`--in is chromium, deno or both, and not ${place}`);
+  const names = PARTICIPANTS.map(({ name }) => name);
+  const only = values.only?.split(",") ?? names;
+  const unknown = only.find((name) => !names.includes(name));
+  if (unknown !== undefined) throw new Error(`--only is some of ${names.join(", ")}, and not ${unknown}`);
+  return { filter, threads, rounds, places, only, model, backend, out, tiny };
+}
+
+async function run(options: Settings): Promise<Report> {
+  const { filter, rounds, backend, tiny, places } = options;
+  const work = (tiny ? TINY_WORK : WORK).filter(({ name }) => name.includes(filter));
+  const needsModel = work.some(({ kind }) => kind === "prefill" || kind === "decode");
+  const model = needsModel ? await findModel(options.model) : undefined;
+  const prompts = model === undefined ? {} : await readPrompts(model);
+  await buildSite();
+  const server = serveSite(model);
+  const url = `http://127.0.0.1:${server.addr.port}/`;
+  const sections: Section[] = [];
+  for (const environment of places) {
+    const inPage = environment === "chromium";
+    const modelUrl = inPage ? `${url}model.gguf` : model === undefined ? "" : toFileUrl(model);
+    for (const threads of options.threads) {
+      const plan: Plan = {
+        ...{ environment, threads, backend, rounds, work },
+        participants: PARTICIPANTS.filter(({ name }) => options.only.includes(name)),
+        first: "first result".includes(filter) && !tiny,
+        base: inPage ? url : SITE_URL,
+        model: model === undefined ? undefined : { url: modelUrl, prompts },
+        open: () => inPage ? startInChromium(url) : Promise.resolve(startInDeno()),
+        progress: (line) => console.error(`${environment}, ${threads} thread(s): ${line}`),
+      };
+      sections.push(await measureSection(plan));
+    }
+  }
+  await server.shutdown();
+  const commit = await output("git", "rev-parse", "HEAD");
+  const packages = Object.fromEntries(
+    PARTICIPANTS.flatMap((it) => Object.entries(it.packages)).map((
+      [name, version],
+    ) => [name, version.split("@").at(-1)!]),
+  );
+  const browser = places.includes("chromium") && findChromium() !== undefined
+    ? { chromium: await chromiumVersion() }
+    : {};
+  return {
+    date: new Date().toISOString(),
+    machine: {
+      ...{ processor: await processor(), cores: navigator.hardwareConcurrency },
+      ...{ os: Deno.build.os, arch: Deno.build.arch },
+    },
+    versions: { deno: Deno.version.deno, v8: Deno.version.v8, ...browser, ...packages },
+    ...(commit !== undefined && { commit }),
+    rounds,
+    sections,
+  };
+}
+
+if (import.meta.main) {
+  try {
+    const options = settings(Deno.args);
+    const report = await run(options);
+    await Deno.mkdir(options.out, { recursive: true });
+    await Deno.writeTextFile(`${options.out}/peers.json`, JSON.stringify(report, null, 2) + "\n");
+    await Deno.writeTextFile(`${options.out}/peers.md`, markdown(report));
+    console.log(markdown(report));
+    console.error(`Written to ${options.out}/peers.json and peers.md`);
+    Deno.exit(failuresOf(report).some((line) => /: heed/.test(line)) ? 1 : 0);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    Deno.exit(2);
+  }
+}
