@@ -5,6 +5,7 @@ import type { GoldenCase } from "../packages/conformance/src/golden/manifest.ts"
 import type { VectorGroup } from "../packages/conformance/src/golden/vector_group.ts";
 import { type Backend, createBackend, generate, type LlamaForCausalLM, loadModel } from "../packages/heed/mod.ts";
 import { idTokenizer } from "../packages/text/tests/id_tokenizer.ts";
+import { BACKENDS } from "./backends.ts";
 import { assertNear, logitsOf, readGroup, rowsOf, stored, VECTORS } from "./vectors.ts";
 
 const GROUP = await readGroup(
@@ -57,9 +58,15 @@ async function loadFolder(folder: string, backend: Backend): Promise<LlamaForCau
   return await loadModel({ file: opened.file, config: opened.config }, { backend });
 }
 
-for (const [folder, prefix] of [["hf_tiny", "untied_"], ["hf_tiny_sharded", "tied_"]] as const) {
-  Deno.test(`${folder}: logits, cached schedules and greedy sequences are those of transformers`, async () => {
-    const backend = await createBackend("scalar");
+const FOLDERS = [["hf_tiny", "untied_"], ["hf_tiny_sharded", "tied_"]] as const;
+
+for (
+  const { title, name, options, folder, prefix } of BACKENDS.flatMap((it) =>
+    FOLDERS.map(([folder, prefix]) => ({ ...it, folder, prefix }))
+  )
+) {
+  Deno.test(`${folder}, ${title}: logits, cached schedules and greedy sequences are those of transformers`, async () => {
+    const backend = await createBackend(name, options);
     const ops = new Set<string>();
     {
       using model = await loadFolder(folder, backend);
@@ -70,6 +77,7 @@ for (const [folder, prefix] of [["hf_tiny", "untied_"], ["hf_tiny_sharded", "tie
     }
     assertEquals([...ops].sort(), Object.keys(CHECKS).sort());
     assertEquals(backend.memory.liveStorages, 0);
+    backend.dispose();
   });
 }
 

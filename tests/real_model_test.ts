@@ -6,25 +6,38 @@ import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { locateHere } from "../apps/cli/src/locate_here.ts";
 import { openModel } from "../apps/cli/src/open_model.ts";
 import { DEFAULT_MODEL } from "../apps/cli/src/pinned_models.ts";
-import { createBackend, generate, loadModel, loadTensor, tokenizerFromGguf } from "../packages/heed/mod.ts";
+import {
+  createBackend,
+  generate,
+  type LlamaForCausalLM,
+  loadModel,
+  loadTensor,
+  tokenizerFromGguf,
+} from "../packages/heed/mod.ts";
 import { fromFileUrl } from "../scripts/files.ts";
+import { MODEL_BACKENDS, type TestedBackend } from "./backends.ts";
 import { assertNear, logitsOf, readGroup, rowsOf, stored } from "./vectors.ts";
 
 const GROUP = await readGroup("real_model");
 const PATH = await locateHere(DEFAULT_MODEL);
 const OPENED = await openModel(PATH);
-const BACKEND = await createBackend("scalar");
-const MODEL = await loadModel({ file: OPENED.file }, { backend: BACKEND });
 const TOKENIZER = tokenizerFromGguf(OPENED.file.metadata);
-const PARAMETERS = BACKEND.memory.liveStorages;
 
-Deno.test.afterAll(() => {
-  MODEL.dispose();
-  OPENED[Symbol.dispose]();
-  assertEquals(BACKEND.memory.liveStorages, 0);
-});
+Deno.test.afterAll(() => OPENED[Symbol.dispose]());
 
-Deno.test.afterEach(() => assertEquals(BACKEND.memory.liveStorages, PARAMETERS));
+/** Runs with the model on a backend, of which nothing may be left then. */
+async function withModel(
+  { name, options }: TestedBackend,
+  run: (model: LlamaForCausalLM) => Promise<void>,
+): Promise<void> {
+  const backend = await createBackend(name, options);
+  {
+    using model = await loadModel({ file: OPENED.file }, { backend });
+    await run(model);
+  }
+  assertEquals(backend.memory.liveStorages, 0);
+  backend.dispose();
+}
 
 function casesOf(op: string, count: number): typeof GROUP.cases {
   const cases = GROUP.cases.filter((golden) => golden.op === op);
@@ -57,8 +70,9 @@ function rounded(key: string, value: unknown): unknown {
 }
 
 Deno.test("real model: rows and sums of dequantised weights are those of the gguf package", async () => {
+  const backend = await createBackend("scalar");
   for (const golden of casesOf("gguf_tensor_row", 3)) {
-    using weight = await loadTensor(OPENED.file, golden.attrs.text("tensor")!, { backend: BACKEND });
+    using weight = await loadTensor(OPENED.file, golden.attrs.text("tensor")!, { backend });
     assertEquals([...weight.shape], golden.attrs.numbers("shape"));
     assertEquals(weight.dtype, golden.attrs.text("type")!.toLowerCase());
     using values = weight.to("f32");
@@ -88,33 +102,42 @@ Deno.test("real model: texts give the reference's ids, and ids their texts", () 
   }
 });
 
-for (const golden of casesOf("greedy_continuation", 4)) {
-  Deno.test(`real model: logits and 48 greedy tokens of ${golden.name} are those of transformers`, async () => {
-    const prompt = TOKENIZER.encode(golden.attrs.text("prompt")!);
-    assertEquals([prompt], rowsOf(stored(GROUP, golden, "input_ids")));
-    const greedy = [...stored(GROUP, golden, "greedy").values];
-    const topLogits = stored(GROUP, golden, "top_logits");
-    const topIds = rowsOf(stored(GROUP, golden, "top_ids"));
-    using cache = MODEL.createCache();
-    const logits = await logitsOf(MODEL, [...prompt, ...greedy].slice(0, topIds.length), cache);
-    const vocabSize = MODEL.config.vocabSize;
-    const rows = topIds.map((_, i) => logits.subarray(i * vocabSize, (i + 1) * vocabSize));
-    const tops = topIds.flatMap((ids, i) => ids.map((id) => rows[i]![id]!));
-    assertNear(tops, topLogits.values, golden.tolerance, "top_logits");
-    assertNear(rows.map(logSumExp), stored(GROUP, golden, "logsumexp").values, golden.tolerance, "logsumexp");
+/** Logits of the prompt and its continuation, then the continuation itself. */
+async function checkGreedy(model: LlamaForCausalLM, golden: (typeof GROUP.cases)[number]): Promise<void> {
+  const prompt = TOKENIZER.encode(golden.attrs.text("prompt")!);
+  assertEquals([prompt], rowsOf(stored(GROUP, golden, "input_ids")));
+  const greedy = [...stored(GROUP, golden, "greedy").values];
+  const topLogits = stored(GROUP, golden, "top_logits");
+  const topIds = rowsOf(stored(GROUP, golden, "top_ids"));
+  using cache = model.createCache();
+  const logits = await logitsOf(model, [...prompt, ...greedy].slice(0, topIds.length), cache);
+  const vocabSize = model.config.vocabSize;
+  const rows = topIds.map((_, i) => logits.subarray(i * vocabSize, (i + 1) * vocabSize));
+  const tops = topIds.flatMap((ids, i) => ids.map((id) => rows[i]![id]!));
+  assertNear(tops, topLogits.values, golden.tolerance, "top_logits");
+  assertNear(rows.map(logSumExp), stored(GROUP, golden, "logsumexp").values, golden.tolerance, "logsumexp");
 
-    cache.truncate(Math.min(cache.length, prompt.length - 1)); // generation goes on from what is cached of the prompt
-    const options = { temperature: 0, maxTokens: greedy.length, ignoreEnd: true, cache };
-    const got: number[] = [];
-    let text = "";
-    for await (const token of generate(MODEL, TOKENIZER, prompt.slice(cache.length), options)) {
-      got.push(token.id);
-      text += token.text;
-    }
-    const gaps = stored(GROUP, golden, "gaps").values;
-    const first = got.findIndex((id, i) => id !== greedy[i]);
-    assertEquals(got, greedy, `the first wrong token has a gap of ${gaps[first]}`); // every gap is above 0.02
-    assertEquals(text, golden.attrs.text("greedy_text"));
+  cache.truncate(Math.min(cache.length, prompt.length - 1)); // generation goes on from what is cached of the prompt
+  const options = { temperature: 0, maxTokens: greedy.length, ignoreEnd: true, cache };
+  const got: number[] = [];
+  let text = "";
+  for await (const token of generate(model, TOKENIZER, prompt.slice(cache.length), options)) {
+    got.push(token.id);
+    text += token.text;
+  }
+  const gaps = stored(GROUP, golden, "gaps").values;
+  const first = got.findIndex((id, i) => id !== greedy[i]);
+  assertEquals(got, greedy, `the first wrong token has a gap of ${gaps[first]}`); // every gap is above 0.02
+  assertEquals(text, golden.attrs.text("greedy_text"));
+}
+
+for (const backend of MODEL_BACKENDS) {
+  Deno.test(`real model, ${backend.title}: logits and 48 greedy tokens are those of transformers`, async (t) => {
+    await withModel(backend, async (model) => {
+      for (const golden of casesOf("greedy_continuation", 4)) {
+        await t.step(golden.name, () => checkGreedy(model, golden));
+      }
+    });
   });
 }
 
@@ -123,26 +146,51 @@ function logSumExp(row: Float32Array): number {
   return most + Math.log(row.reduce((sum, x) => sum + Math.exp(x - most), 0));
 }
 
-Deno.test("real model: the perplexity of a text is that of transformers", async () => {
-  const golden = casesOf("perplexity", 1)[0]!;
-  const ids = TOKENIZER.encode(golden.attrs.text("text")!);
-  assertEquals([ids], rowsOf(stored(GROUP, golden, "input_ids")));
+/** Negative log-likelihoods of a text's tokens after the first. */
+async function likelihoods(model: LlamaForCausalLM, ids: readonly number[]): Promise<number[]> {
   const nll: number[] = [];
-  using cache = MODEL.createCache();
+  using cache = model.createCache();
   while (nll.length < ids.length - 1) { // in pieces, whose logits are small enough to hold
     const start = cache.length;
     const piece = ids.slice(start, Math.min(start + 128, ids.length - 1));
-    const logits = await logitsOf(MODEL, piece, cache);
-    const vocabSize = MODEL.config.vocabSize;
+    const logits = await logitsOf(model, piece, cache);
+    const vocabSize = model.config.vocabSize;
     for (let i = 0; i < piece.length; i++) {
       const row = logits.subarray(i * vocabSize, (i + 1) * vocabSize);
       nll.push(logSumExp(row) - row[ids[start + i + 1]!]!);
     }
   }
-  assertNear(nll, stored(GROUP, golden, "nll").values, golden.tolerance, "nll");
-  const mean = nll.reduce((sum, x) => sum + x, 0) / nll.length;
-  assertAlmostEquals(Math.exp(mean), golden.attrs.number("perplexity"), 0.01);
-});
+  return nll;
+}
+
+function perplexity(nll: readonly number[]): number {
+  return Math.exp(nll.reduce((sum, x) => sum + x, 0) / nll.length);
+}
+
+for (const backend of MODEL_BACKENDS) {
+  Deno.test(`real model, ${backend.title}: the perplexity of a text is that of transformers`, async () => {
+    const golden = casesOf("perplexity", 1)[0]!;
+    const ids = TOKENIZER.encode(golden.attrs.text("text")!);
+    assertEquals([ids], rowsOf(stored(GROUP, golden, "input_ids")));
+    await withModel(backend, async (model) => {
+      const nll = await likelihoods(model, ids);
+      assertNear(nll, stored(GROUP, golden, "nll").values, golden.tolerance, "nll");
+      assertAlmostEquals(perplexity(nll), golden.attrs.number("perplexity"), 0.01);
+    });
+  });
+}
+
+for (const build of ["plain", "threads"] as const) {
+  Deno.test(`real model, wasm ${build} with int8 activations: perplexity is within 0.5 % of the exact one`, async () => {
+    const golden = casesOf("perplexity", 1)[0]!;
+    const ids = TOKENIZER.encode(golden.attrs.text("text")!);
+    const exact = golden.attrs.number("perplexity");
+    const backend = { title: "", name: "wasm", options: { build, matmulActivations: "int8" } } as const;
+    await withModel(backend, async (model) => {
+      assertAlmostEquals(perplexity(await likelihoods(model, ids)), exact, 0.005 * exact);
+    });
+  });
+}
 
 Deno.test("real model: loading it and generating 8 tokens stays under 600 MB of resident memory", async () => {
   const script = fromFileUrl(new URL("./peak_memory.ts", import.meta.url));
