@@ -32,11 +32,11 @@ export const backends: BackendRegistry = new BackendRegistry()
 /**
  * The first of the named backends that is really there; never one that was not named.
  *
- * @param names one name, or several in order of preference: `["webgpu", "wasm", "scalar"]`
+ * @param names one name, or several in order of preference: `["webgpu", "wasm", "scalar"]`; wasm before scalar when left out
  * @throws {BackendError} when a name is unknown, or none is there, with the reason of each
  */
 export async function createBackend(
-  names: string | readonly string[] = "scalar",
+  names: string | readonly string[] = ["wasm", "scalar"],
   options: CreateBackendOptions = {},
 ): Promise<Backend> {
   const { backend, skipped } = await backends.create(names, options);
