@@ -74,32 +74,46 @@ export class CallRecord {
   ): void {
     const count = inputs.length + outputs.length;
     if (count > MAX_OPERANDS || settings.length > MAX_SETTINGS) throw internalError(`${name} has too many operands`);
-    for (let i = 0; i < count; i++) {
-      this.#check(name, i < inputs.length ? inputs[i]! : outputs[i - inputs.length]!, i);
-    }
-    const { words, doubles } = this.#memory;
+    const { words } = this.#memory;
     let at = this.operands >>> 2;
     for (let i = 0; i < count; i++, at += OPERAND_WORDS) {
-      writeOperand(words, at, i < inputs.length ? inputs[i]! : outputs[i - inputs.length]!);
+      this.#writeOperand(words, at, name, i < inputs.length ? inputs[i]! : outputs[i - inputs.length]!, i);
     }
+    if (settings.length === 0) return;
+    const { doubles } = this.#memory;
     at = this.settings >>> 3;
     for (let i = 0; i < settings.length; i++) doubles[at + i] = settings[i]!;
   }
 
-  #check(name: string, operand: WasmOperand, i: number): void {
-    const { buffer, shape, strides, offset, dtype } = operand;
+  /** Checks and writes in one walk over the dims: a record that is refused half-way is never read. */
+  #writeOperand(words: Uint32Array, at: number, name: string, operand: WasmOperand, i: number): void {
+    const { buffer, shape, strides, offset, dtype, panels } = operand;
+    const rank = shape.length;
     if (buffer.heap !== this.#heap) throw refuse(name, operand, i, "it lives on another backend");
-    if (shape.length > MAX_RANK) {
+    if (rank > MAX_RANK) {
       throw refuse(name, operand, i, `WebAssembly kernels take at most ${MAX_RANK} dims; reshape it`);
     }
-    if (dtype !== buffer.dtype || strides.length !== shape.length) throw refuse(name, operand, i, "it is malformed");
+    if (dtype !== buffer.dtype || strides.length !== rank) throw refuse(name, operand, i, "it is malformed");
+    words[at] = panels === undefined ? buffer.address : panels.address;
+    words[at + 1] = DTYPE_CODES[dtype];
+    words[at + 2] = rank;
+    words[at + 3] = offset;
+    words[at + 4] = panels === undefined ? buffer.packed ?? 0 : PANELS;
+    const [shapeAt, stridesAt] = [at + 5, at + 5 + MAX_RANK];
     let last = isWord(offset) ? offset : NaN;
-    for (let d = 0; d < shape.length; d++) {
-      const [size, stride] = [shape[d]!, strides[d]!];
+    for (let d = 0; d < rank; d++) {
+      const size = shape[d]!;
+      const stride = strides[d]!;
       last += isWord(size) && size > 0 && isWord(stride) ? (size - 1) * stride : NaN;
+      words[shapeAt + d] = size;
+      words[stridesAt + d] = stride;
     }
     if (!(last < buffer.numel)) {
       throw refuse(name, operand, i, `it reaches beyond its buffer of ${buffer.numel} elements`);
+    }
+    for (let d = rank; d < MAX_RANK; d++) {
+      words[shapeAt + d] = 1;
+      words[stridesAt + d] = 0;
     }
   }
 }
@@ -113,18 +127,4 @@ function refuse(name: string, { dtype, shape, strides, offset }: WasmOperand, i:
     `Cannot ${name}: operand ${i}, ${dtype} ${showShape(shape)} with strides ${showShape(strides)} and offset ` +
       `${offset}, is refused: ${why}`,
   );
-}
-
-function writeOperand(words: Uint32Array, at: number, operand: WasmOperand): void {
-  const { buffer, dtype, shape, strides, offset, panels } = operand;
-  const rank = shape.length;
-  words[at] = panels?.address ?? buffer.address;
-  words[at + 1] = DTYPE_CODES[dtype];
-  words[at + 2] = rank;
-  words[at + 3] = offset;
-  words[at + 4] = panels === undefined ? buffer.packed ?? 0 : PANELS;
-  for (let d = 0; d < MAX_RANK; d++) {
-    words[at + 5 + d] = d < rank ? shape[d]! : 1;
-    words[at + 5 + MAX_RANK + d] = d < rank ? strides[d]! : 0;
-  }
 }

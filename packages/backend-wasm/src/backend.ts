@@ -15,7 +15,7 @@ import { type Panels, WasmBuffer, type WasmOperand } from "./buffer.ts";
 import { Heap } from "./heap.ts";
 import { indexError } from "./indices.ts";
 import type { KernelExport, Started } from "./instance.ts";
-import { makeKernels } from "./kernels.ts";
+import { makeKernels, type RunKernel } from "./kernels.ts";
 import { LinearMemory } from "./linear_memory.ts";
 import type { Workers } from "./workers.ts";
 
@@ -51,6 +51,8 @@ export class WasmBackend implements Backend<WasmBuffer> {
   readonly #heap: Heap;
   readonly #record: CallRecord;
   readonly #failure: number;
+  /** Where the kernels' stack ends between calls, and must after a trap. */
+  readonly #stack: number;
   #workers: Workers | undefined;
   #whyNotMore: string;
   #disposed = false;
@@ -66,8 +68,9 @@ export class WasmBackend implements Backend<WasmBuffer> {
     this.#heap = new Heap(this.#linear);
     this.#record = new CallRecord(this.#linear, this.#heap);
     this.#failure = started.exports.pool_failure() >>> 2;
+    this.#stack = started.exports.__stack_pointer.value;
     this.kernels = makeKernels({
-      run: (name, inputs, outputs, settings) => this.#run(name, inputs, outputs, settings),
+      kernel: (name) => this.#bind(name),
       packForMatmul: (weight) => this.#pack(weight),
       withPanels: (matrix) => this.#withPanels(matrix),
       unpack: (operand) => this.#unpack(operand.buffer),
@@ -181,35 +184,40 @@ export class WasmBackend implements Backend<WasmBuffer> {
     this.#parts.started.exports.pool_configure?.(this.#threads, this.#parts.workerTimeoutMs);
   }
 
+  #bind(name: string): RunKernel {
+    const kernel = this.#parts.started.instance.exports[name] as KernelExport; // every name in the table is exported
+    return (inputs, outputs, settings) => this.#run(name, kernel, inputs, outputs, settings);
+  }
+
   #run(
     name: string,
+    kernel: KernelExport,
     inputs: readonly WasmOperand[],
     outputs: readonly WasmOperand[],
     settings: readonly number[],
   ): void {
     this.#checkAlive(name);
     this.#record.write(name, inputs, outputs, settings);
-    const kernel = this.#parts.started.instance.exports[name] as KernelExport; // every name in the table is exported
-    const code = this.#guarded(
-      name,
-      () => kernel(this.#record.operands, inputs.length + outputs.length, this.#record.settings),
-    );
+    const { operands, settings: at } = this.#record;
+    const code = this.#guarded(name, kernel, operands, inputs.length + outputs.length, at);
     if (code === CODES.ok) return;
     if (code === CODES.indexOutOfRange) throw indexError(name, inputs, outputs, settings, this.#linear);
     throw internalError(`the kernel ${name} returned ${code}`);
   }
 
-  /** Runs Rust; what goes wrong there is an error of ours, and the next call finds everything in order. */
-  #guarded<T>(name: string, call: () => T): T {
-    const { exports } = this.#parts.started;
-    const stack = exports.__stack_pointer.value;
+  /**
+   * Runs Rust, which ignores arguments beyond its parameters; what goes wrong there is an error of ours, and the next call
+   * finds everything in order. (Arguments instead of a closure: this is every kernel's call.)
+   */
+  #guarded<T>(name: string, call: (a: number, b: number, c: number) => T, a: number, b = 0, c = 0): T {
     let trap: unknown;
     let result: T | undefined;
     try {
-      result = call();
+      result = call(a, b, c);
     } catch (error) {
       trap = error;
-      exports.__stack_pointer.value = stack;
+      const { exports } = this.#parts.started;
+      exports.__stack_pointer.value = this.#stack;
       exports.pool_abandon?.();
     }
     const { words } = this.#linear;
@@ -258,7 +266,7 @@ export class WasmBackend implements Backend<WasmBuffer> {
     const weight = { buffer, dtype, shape: [buffer.numel / row, row], strides: [row, 1], offset: 0 };
     this.#record.write("matmul", [weight], [], []);
     const { exports } = this.#parts.started;
-    buffer.packed = this.#guarded("matmul", () => exports.quant_pack(this.#record.operands)) >>> 0;
+    buffer.packed = this.#guarded("matmul", exports.quant_pack, this.#record.operands) >>> 0;
   }
 
   /** One set of panels a buffer; where there is no room for it, or another view has it, the matrix stays as it is. */
@@ -283,7 +291,7 @@ export class WasmBackend implements Backend<WasmBuffer> {
     const address = this.#heap.allocate(byteLength);
     if (address === undefined) return undefined;
     this.#record.write("matmul", [of], [], []);
-    this.#guarded("matmul", () => exports.matmul_pack_f32(this.#record.operands, address));
+    this.#guarded("matmul", exports.matmul_pack_f32, this.#record.operands, address);
     return { of, address, byteLength };
   }
 
@@ -293,7 +301,7 @@ export class WasmBackend implements Backend<WasmBuffer> {
     const row = (buffer.packed! & 0xffff) * blockSize;
     const weight = { buffer, dtype: buffer.dtype, shape: [buffer.numel / row, row], strides: [row, 1], offset: 0 };
     this.#record.write("download", [weight], [], []);
-    this.#guarded("download", () => this.#parts.started.exports.quant_unpack(this.#record.operands));
+    this.#guarded("download", this.#parts.started.exports.quant_unpack, this.#record.operands);
     buffer.packed = undefined; // the next matmul packs it again
   }
 

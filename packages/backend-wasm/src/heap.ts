@@ -21,8 +21,11 @@ const AHEAD_BYTES = 2 ** 26;
 
 /** The bytes that a buffer of so many really takes. */
 export function sizeClass(byteLength: number): number {
-  const doubling = 2 ** Math.floor(Math.log2(Math.max(byteLength, ALIGNMENT)));
-  const step = Math.min(Math.max(doubling / 8, ALIGNMENT), LARGEST_STEP);
+  let step = LARGEST_STEP;
+  if (byteLength < 8 * LARGEST_STEP) {
+    const doubling = 1 << 31 - Math.clz32(byteLength | ALIGNMENT); // the power of two below it
+    step = Math.max(doubling / 8, ALIGNMENT);
+  }
   return Math.max(Math.ceil(byteLength / step), 1) * step;
 }
 

@@ -16,9 +16,8 @@ import type {
 import { isBlock, isFloat } from "../../core/src/dtype.ts";
 import type { WasmBuffer, WasmOperand } from "./buffer.ts";
 
-/** Runs an export on checked operands. */
+/** Runs one export on checked operands. */
 export type RunKernel = (
-  name: string,
   inputs: readonly WasmOperand[],
   outputs: readonly WasmOperand[],
   settings: readonly number[],
@@ -26,8 +25,8 @@ export type RunKernel = (
 
 /** What kernels need of their backend. */
 export interface KernelHost {
-  /** Runs an export. */
-  readonly run: RunKernel;
+  /** How to run the export of that name. */
+  kernel(name: string): RunKernel;
   /** Makes sure that a frozen weight lies as matmul likes it best. */
   packForMatmul(weight: WasmOperand): void;
   /** The same matrix in panels, where it is constant and that pays; made once. */
@@ -64,11 +63,12 @@ function codesOf<Name extends string>(names: readonly Name[]): Readonly<Record<N
 
 /** A kernel that takes any strides, and whose settings follow from its attrs. */
 function kernelOf<Inputs extends readonly WasmOperand[], Attrs>(
-  { run }: KernelHost,
+  host: KernelHost,
   name: string,
   settings: (attrs: Attrs) => readonly number[],
 ): Kernel<WasmBuffer, Inputs, Attrs> {
-  return { layout: "strided", run: (inputs, outputs, attrs) => run(name, inputs, outputs, settings(attrs)) };
+  const run = host.kernel(name);
+  return { layout: "strided", run: (inputs, outputs, attrs) => run(inputs, outputs, settings(attrs)) };
 }
 
 const NONE: readonly number[] = [];
@@ -97,11 +97,12 @@ function makePrimitives(host: KernelHost): PrimitiveKernels<WasmBuffer> {
 
 /** Blocks that are moved as they lie must lie as GGML lays them out; what is decoded may be packed. */
 function makeCopy(host: KernelHost): PrimitiveKernels<WasmBuffer>["copy"] {
+  const run = host.kernel("copy");
   return {
     layout: "strided",
-    run([source], outputs): void {
-      if (isBlock(outputs[0]!.dtype)) host.unpack(source);
-      host.run("copy", [source], outputs, NONE);
+    run(inputs, outputs): void {
+      if (isBlock(outputs[0]!.dtype)) host.unpack(inputs[0]);
+      run(inputs, outputs, NONE);
     },
   };
 }
@@ -111,19 +112,22 @@ const PANELS_FROM = 5;
 const PANELS_TO = 128;
 
 function makeMatmul(host: KernelHost): PrimitiveKernels<WasmBuffer>["matmul"] {
+  const run = host.kernel("matmul");
   const settings = [Number(host.quantiseActivations)];
   return {
     layout: "strided",
-    run([a, b], outputs): void {
+    run(inputs, outputs): void {
+      const [a, b] = inputs;
       const rows = a.shape[a.shape.length - 2]!;
       if (isBlock(b.dtype)) host.packForMatmul(b);
       const inPanels = b.buffer.frozen && b.dtype === "f32" && rows >= PANELS_FROM && rows <= PANELS_TO;
-      host.run("matmul", [a, inPanels ? host.withPanels(b) : b], outputs, settings);
+      run(inPanels ? [a, host.withPanels(b)] : inputs, outputs, settings);
     },
   };
 }
 
 function makeFused(host: KernelHost): FusedKernels<WasmBuffer> {
+  const attend = host.kernel("attention");
   return {
     softmax: kernelOf(host, "softmax", () => NONE),
     rmsNorm: kernelOf(host, "rms_norm", ({ eps }) => [eps]),
@@ -132,7 +136,7 @@ function makeFused(host: KernelHost): FusedKernels<WasmBuffer> {
     attention: {
       layout: "strided",
       supports: supportsAttention,
-      run: (inputs, outputs, attrs) => host.run("attention", inputs, outputs, attentionSettings(attrs, outputs.length)),
+      run: (inputs, outputs, attrs) => attend(inputs, outputs, attentionSettings(attrs, outputs.length)),
     },
   };
 }
@@ -143,10 +147,11 @@ const EXTRAS: readonly AttentionExtra[] = [
 
 function attentionSettings(attrs: AttentionAttrs, outputs: number): readonly number[] {
   const { extras, keyCount, scale, softcap, offset, left, right, sinkTokens, dropout } = attrs;
-  const present = extras.reduce((bits, name) => bits | 1 << EXTRAS.indexOf(name), 0);
-  const start = offset === "keyLengths" ? [0, 1] : [offset, 0];
-  const drop = dropout === undefined ? [0, 0, 0] : [dropout.p, ...dropout.seed];
-  return [present, outputs, keyCount, scale, softcap, ...start, left, right, sinkTokens, ...drop];
+  let present = 0;
+  for (const name of extras) present |= 1 << EXTRAS.indexOf(name);
+  const [start, atLengths] = offset === "keyLengths" ? [0, 1] : [offset, 0];
+  const [p, low, high] = dropout === undefined ? [0, 0, 0] : [dropout.p, ...dropout.seed];
+  return [present, outputs, keyCount, scale, softcap, start, atLengths, left, right, sinkTokens, p, low, high];
 }
 
 function supportsAttention(inputs: readonly WasmOperand[], { extras }: AttentionAttrs): boolean {

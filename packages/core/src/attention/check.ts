@@ -100,13 +100,12 @@ export const FARTHEST = 2 ** 30;
 
 /** What callers without types may pass in a tensor's place. */
 function checkTensors(query: Tensor, { keys, values }: KeyValueView, options: AttentionOptions): void {
-  const { mask, alibiSlopes, sinks, keyLengths } = options;
-  const operands = { query, key: keys, value: values };
-  for (const [name, x] of Object.entries({ ...operands, mask, alibiSlopes, sinks, keyLengths })) {
-    if (x instanceof Tensor || (x === undefined && !(name in operands))) continue;
-    throw new DTypeError(`Cannot attend with ${name} ${showValue(x)}: it is a Tensor; make one with tensor()`);
-  }
-  for (const [name, mod] of Object.entries({ maskMod: options.maskMod, scoreMod: options.scoreMod })) {
+  requireTensor("query", query);
+  requireTensor("key", keys);
+  requireTensor("value", values);
+  for (const name of TENSOR_OPTIONS) if (options[name] !== undefined) requireTensor(name, options[name]);
+  for (const name of ["maskMod", "scoreMod"] as const) {
+    const mod = options[name];
     if (mod === undefined || typeof mod === "function") continue;
     throw new DTypeError(`Cannot attend with ${name} ${showValue(mod)}: it is a function of index tensors`);
   }
@@ -115,6 +114,13 @@ function checkTensors(query: Tensor, { keys, values }: KeyValueView, options: At
       `Cannot attend with blockMask ${showValue(options.blockMask)}: it is what createBlockMask gives, awaited`,
     );
   }
+}
+
+const TENSOR_OPTIONS = ["mask", "alibiSlopes", "sinks", "keyLengths"] as const;
+
+function requireTensor(name: string, x: unknown): void {
+  if (x instanceof Tensor) return;
+  throw new DTypeError(`Cannot attend with ${name} ${showValue(x)}: it is a Tensor; make one with tensor()`);
 }
 
 /** What would be read wrongly from a cache. */
