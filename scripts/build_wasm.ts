@@ -13,6 +13,7 @@ import binaryen from "binaryen";
 import { createHash } from "node:crypto";
 import { deflateRawSync, gzipSync } from "node:zlib";
 import { encodeBase64, inflate } from "../packages/backend-wasm/src/base64.ts";
+import importMap from "../import_map.json" with { type: "json" };
 import { ROOT, walk } from "./files.ts";
 
 const PACKAGE = `${ROOT}packages/backend-wasm`;
@@ -46,7 +47,7 @@ const LIMIT_BYTES = 70_000;
 const decoder = new TextDecoder();
 
 /** As import_map.json pins it. */
-const BINARYEN = import.meta.resolve("binaryen").replace("npm:", "");
+const BINARYEN = importMap.imports.binaryen.replace("npm:", "");
 
 /** Where Debian's Rust is; one installed by rustup needs no more than its own settings. */
 async function environment(): Promise<Record<string, string>> {

@@ -1,7 +1,7 @@
 /**
  * The plain build of ../crate: base64 of its deflated bytes. Made by `deno task build:wasm`.
  *
- * Toolchain: rustc 1.96.0 (ac68faa20 2026-05-25) (built from a source tarball), wasm-pack 0.15.1, wasm-bindgen 0.2.130, file:///root/.cache/deno/npm/registry.npmjs.org/binaryen/132.0.0/index.js
+ * Toolchain: rustc 1.96.0 (ac68faa20 2026-05-25) (built from a source tarball), wasm-pack 0.15.1, wasm-bindgen 0.2.130, binaryen@132.0.0
  * Sources: e5e736b99dca7a26a6fc68f30249e92f8df659eb45f5202a924ff9fd0d287171
  * WebAssembly: 154928 bytes, cc09296b67c835e10b614030b462b82e03fb12f3c82f9160111f6b4ac5cc7e28
  */
