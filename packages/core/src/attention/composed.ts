@@ -33,8 +33,8 @@ export interface Scores {
   readonly softcapped: Tensor;
   /** With biases, and -Infinity where hidden. */
   readonly masked: Tensor;
-  /** What masks, lengths and blocks leave of them, as bool that broadcasts; undefined where that is all. */
-  readonly shown: Tensor | undefined;
+  /** Keys that masks leave to some row, bool `[B or 1, Hkv or 1, S or 1, 1]`; undefined where that is all. */
+  readonly seen: Tensor | undefined;
 }
 
 /** What the composition gives, heads still in groups. */
@@ -66,7 +66,7 @@ export function composed(call: AttentionCall): Composed {
   const sum = sinks === undefined ? own : own.add(sinks.sub(shift).exp());
   const weights = dropped(call, powers.div(where(sum.eq(0), 1, sum)), rows);
   return {
-    output: grouped(weights, valuesOf(call, scores.shown)).to(query.dtype),
+    output: grouped(weights, valuesOf(call, scores.seen)).to(query.dtype),
     weights,
     logSumExp: sum.log().add(shift).squeeze(-1),
     scores,
@@ -86,31 +86,36 @@ export function scoresOf(call: AttentionCall, rows: Rows): Scores {
   const query = call.inputs[0]!.narrow(3, rows.start, rows.count);
   const wide = query.to(query.dtype === "f64" ? "f64" : "f32");
   const shown = unmasked(call, rows);
-  const raw = grouped(wide, keysOf(call, shown).transpose(2, 3));
+  const seen = seenBySome(shown);
+  const raw = grouped(wide, keysOf(call, seen).transpose(2, 3));
   const scaled = raw.mul(scale);
   const softcapped = softcap === 0 ? scaled : scaled.div(softcap).tanh().mul(softcap);
   const biased = withBiases(call, softcapped, rows);
   const band = bandVisible(call, rows);
   const visible = shown === undefined || band === undefined ? shown ?? band : logicalAnd(shown, band);
   const masked = visible === undefined ? biased : where(visible, biased, -Infinity);
-  return { raw, scaled, softcapped, masked, shown };
+  return { raw, scaled, softcapped, masked, seen };
 }
 
 /** Keys `[B, Hkv, S, D]`; zeros where they are masked from every row. */
-export function keysOf(call: AttentionCall, shown: Tensor | undefined): Tensor {
-  return withoutPadding(paged(call, call.inputs[1]!), shown);
+export function keysOf(call: AttentionCall, seen: Tensor | undefined): Tensor {
+  return withoutPadding(paged(call, call.inputs[1]!), seen);
 }
 
 /** Values `[B, Hkv, S, Dv]`; zeros where they are masked from every row. */
-export function valuesOf(call: AttentionCall, shown: Tensor | undefined): Tensor {
-  return withoutPadding(paged(call, call.inputs[2]!), shown);
+export function valuesOf(call: AttentionCall, seen: Tensor | undefined): Tensor {
+  return withoutPadding(paged(call, call.inputs[2]!), seen);
 }
 
 /** What is masked from every row does not exist: padding may hold NaN, and NaN times a weight of 0 would be NaN. */
-function withoutPadding(x: Tensor, shown: Tensor | undefined): Tensor {
-  if (shown === undefined || shown.numel === 0) return x;
-  const bySome = shown.reshape([...Array<number>(5 - shown.rank).fill(1), ...shown.shape]).any({ dim: [2, 3] });
-  return where(bySome.unsqueeze(-1), isBlock(x.dtype) ? x.to("f32") : x, 0); // [B or 1, Hkv or 1, S or 1, 1]
+function withoutPadding(x: Tensor, seen: Tensor | undefined): Tensor {
+  return seen === undefined ? x : where(seen, isBlock(x.dtype) ? x.to("f32") : x, 0);
+}
+
+function seenBySome(shown: Tensor | undefined): Tensor | undefined {
+  if (shown === undefined || shown.numel === 0) return undefined;
+  const whole = shown.reshape([...Array<number>(5 - shown.rank).fill(1), ...shown.shape]);
+  return whole.any({ dim: [2, 3] }).unsqueeze(-1);
 }
 
 /** A pool's pages in the order of the table; other operands are as they should be. */

@@ -73,15 +73,15 @@ class Pass {
     const call = this.#call;
     const { scale, softcap } = call.attrs;
     const at = (x: Tensor) => x.narrow(3, rows.start, rows.count);
-    const { softcapped, masked, shown } = scoresOf(call, rows);
+    const { softcapped, masked, seen } = scoresOf(call, rows);
     const [gradOut, total] = [at(this.#gradOut), at(this.#logSumExp)];
     const weights = where(total.eq(-Infinity), 0, masked.sub(total).exp());
     if (value !== undefined) add(value, folded(dropped(call, weights, rows)).transpose(2, 3), folded(gradOut));
     if (query === undefined && key === undefined) return;
-    const pulled = dropped(call, grouped(gradOut, valuesOf(call, shown).transpose(2, 3)), rows);
+    const pulled = dropped(call, grouped(gradOut, valuesOf(call, seen).transpose(2, 3)), rows);
     const moved = weights.mul(pulled.sub(at(this.#flow))).mul(scale);
     const slope = softcap === 0 ? moved : moved.mul(softcapped.div(softcap).square().neg().add(1));
-    if (query !== undefined) at(query).copy_(grouped(slope, keysOf(call, shown)));
+    if (query !== undefined) at(query).copy_(grouped(slope, keysOf(call, seen)));
     if (key !== undefined) add(key, folded(slope).transpose(2, 3), folded(at(call.inputs[0]!).to(slope.dtype)));
   }
 
