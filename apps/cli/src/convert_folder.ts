@@ -31,14 +31,14 @@ export interface ConvertFolderOptions {
  * @throws {ModelError | FormatError | ShapeError | DTypeError} saying what does not fit
  */
 export async function convertFolder(request: ConvertRequest, options: ConvertFolderOptions = {}): Promise<string[]> {
-  const { input, output, overwrite } = request;
+  const { input, output, overwrite, ...how } = request;
   await checkInput(input);
   using model = await openModel(input);
   const target = await checkTarget(output, input, overwrite);
   const backend = await createBackend("scalar");
   try {
     const config = await Deno.readTextFile(join(input, "config.json"));
-    const files = convertCheckpoint({ file: model.file, config }, { ...request, backend });
+    const files = convertCheckpoint({ file: model.file, config }, { ...how, backend });
     const written = new Set(files.map(({ name }) => name));
     const others = [...filesBelow(input)].filter((path) => !written.has(path));
     await makeFolder(target, async (folder) => {

@@ -5,7 +5,7 @@
  * against the config before the first byte.
  */
 import { type Backend, isFloat } from "../../core/mod.ts";
-import { showShape } from "../../core/src/errors.ts";
+import { checkNames, showShape } from "../../core/src/errors.ts";
 import { sameShape } from "../../core/src/shape.ts";
 import {
   FormatError,
@@ -16,7 +16,13 @@ import {
   type TensorFile,
 } from "../../formats/mod.ts";
 import { readHeadCounts, withKvHeads } from "./convert_config.ts";
-import { checkHeads, type ConvertHeadsOptions, type HeadConfig } from "./convert_heads.ts";
+import {
+  checkHeads,
+  CONVERT_OPTIONS,
+  type ConvertHeadsOptions,
+  FOREIGN_CONVERT_OPTIONS,
+  type HeadConfig,
+} from "./convert_heads.ts";
 import { convertParameter, projectionShape, projectionWeights } from "./convert_projection.ts";
 import { type CheckpointFile, readBytes, textFile, weightFiles } from "./save_model.ts";
 
@@ -36,16 +42,23 @@ export interface ConvertCheckpointOptions extends ConvertHeadsOptions {
   readonly maxShardBytes?: number | undefined;
 }
 
+const OPTIONS = { ...CONVERT_OPTIONS, backend: true, maxShardBytes: true } as const satisfies Record<
+  keyof ConvertCheckpointOptions,
+  true
+>;
+
 /**
  * The files of a converted checkpoint. Shards stay shards, with the names they have. Nothing is read before a file's stream
  * is; a stream that is cancelled leaves nothing on the backend.
  *
  * @returns config.json, the weights, and their index where there are several files; tokenizers and the like are to be copied
- * @throws {ShapeError} when kvHeads does not divide the present number, the method is unknown, or the seed no whole number
+ * @throws {ShapeError} when kvHeads does not divide the present number, the method or an option is unknown, or the seed is
+ * no whole number
  * @throws {FormatError} naming file, tensor, expected and found, when the weights are no such model
  */
 export function convertCheckpoint(checkpoint: Checkpoint, options: ConvertCheckpointOptions): CheckpointFile[] {
   const { file } = checkpoint;
+  checkNames("convert a checkpoint", options, OPTIONS, FOREIGN_CONVERT_OPTIONS);
   checkFormat(file);
   const config = readHeadCounts(checkpoint.config, `config.json of ${file.name}`);
   checkHeads(config, options);

@@ -45,12 +45,14 @@ export interface ConvertedHeads<C extends HeadConfig> {
 }
 
 const METHODS: readonly string[] = ["mean", "first", "random"] satisfies HeadMethod[];
-const OPTIONS = {
+/** The names of those settings. */
+export const CONVERT_OPTIONS = {
   kvHeads: true,
   method: true,
   seed: true,
 } as const satisfies Record<keyof ConvertHeadsOptions, true>;
-const FOREIGN: Readonly<Record<string, string>> = {
+/** What other libraries call them. */
+export const FOREIGN_CONVERT_OPTIONS: Readonly<Record<string, string>> = {
   kv_heads: "kvHeads",
   num_kv_heads: "kvHeads",
   numKvHeads: "kvHeads",
@@ -92,7 +94,7 @@ export function convertHeads<C extends HeadConfig>(
   config: C,
   options: ConvertHeadsOptions,
 ): ConvertedHeads<C> {
-  checkNames("convert heads", options, OPTIONS, FOREIGN);
+  checkNames("convert heads", options, CONVERT_OPTIONS, FOREIGN_CONVERT_OPTIONS);
   checkHeads(config, options);
   checkState(state);
   for (const name of projectionWeights(config)) {

@@ -143,10 +143,17 @@ export async function ropeScalingFromGguf(
 function scalingOfMetadata({ name, metadata }: TensorFile, context: number): RopeScaling | undefined {
   const get: Lookup = (key) => metadata.get(`llama.rope.${key}`) || undefined;
   const type: unknown = get("scaling.type") ?? "linear";
-  if (type === "none") return undefined;
-  if (type !== "linear" && type !== "yarn") throw unknownScaling(name, type, '"linear" and "yarn"');
   const named: Lookup = (key) => get(key.slice("llama.rope.".length)); // messages give the whole key
   const number = (key: string, fallback?: number): number => numberOf(name, named, `llama.rope.${key}`, fallback);
+  const attentionFactor = number("scaling.attn_factor", 1);
+  if (type !== "yarn" && attentionFactor !== 1) {
+    throw new FormatError(
+      `Cannot load ${name}: llama.rope.scaling.attn_factor is ${attentionFactor} without YaRN, whose factor alone is known`,
+      { file: name },
+    );
+  }
+  if (type === "none") return undefined;
+  if (type !== "linear" && type !== "yarn") throw unknownScaling(name, type, '"linear" and "yarn"');
   const factor = number("scaling.factor", number("scale_linear", 1));
   if (type === "linear") return factor === 1 ? undefined : { type, factor };
   return {
@@ -155,7 +162,7 @@ function scalingOfMetadata({ name, metadata }: TensorFile, context: number): Rop
     originalMaxPositionEmbeddings: number("scaling.original_context_length", context),
     betaFast: number("scaling.yarn_beta_fast", 32),
     betaSlow: number("scaling.yarn_beta_slow", 1),
-    attentionFactor: number("scaling.attn_factor", 1) * (0.1 * Math.log(factor) + 1), // it comes on top of YaRN's own
+    attentionFactor: attentionFactor * (0.1 * Math.log(factor) + 1), // it comes on top of YaRN's own
   };
 }
 

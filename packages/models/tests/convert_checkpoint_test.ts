@@ -230,6 +230,12 @@ Deno.test("GGUF, what is no JSON, and heads that do not divide are refused", asy
     ShapeError,
     "Cannot convert 2 key/value heads to 4: the new number must divide 2; use 1, 2",
   );
+  const misspelt: object = { method: "mean", backend, num_key_value_heads: 1 };
+  assertThrows(
+    () => convertCheckpoint(given, misspelt as typeof options), // as JavaScript may write it
+    ShapeError,
+    'Cannot convert a checkpoint with an option "num_key_value_heads": there is none; use kvHeads',
+  );
 });
 
 Deno.test("a source that ends early is an error when its stream is read", async () => {

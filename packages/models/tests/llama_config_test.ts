@@ -245,6 +245,10 @@ Deno.test("llamaConfigFromGguf: what it refuses of RoPE", async () => {
       gguf({ "scaling.factor": 4 }, [1, 1, 2, 8]),
       'Cannot load tiny.gguf: its RoPE is scaled twice, by "linear" and by rope_freqs.weight; one is known at a time',
     ],
+    [
+      gguf({ "scaling.type": "linear", "scaling.factor": 4, "scaling.attn_factor": 2 }),
+      "Cannot load tiny.gguf: llama.rope.scaling.attn_factor is 2 without YaRN, whose factor alone is known",
+    ],
     [gguf({}, [1, 1, 2]), `${weight} f32 [3]`],
     [gguf({}, [1, 1, 2, 8], { dtype: "f16" }), `${weight} f16 [4]`],
     [gguf({ dimension_count: 10 }), "Cannot load tiny.gguf: RoPE turns 10 of 8 elements of a head"],
