@@ -42,6 +42,12 @@ T
   rm -f "$STD_DIR"/libstdseed-*
 fi
 
+# With the libraries that each was released with; with their newest, where the registry in use lacks one of those.
+install() {
+  local name=$1 version=$2
+  cargo install --locked "$name" --version "$version" || cargo install "$name" --version "$version"
+}
+
 has() { "$1" --version 2>/dev/null | grep -qF "$2"; }
-has wasm-bindgen "$BINDGEN_VERSION" || cargo install --locked wasm-bindgen-cli --version "$BINDGEN_VERSION"
-has wasm-pack "$WASM_PACK_VERSION" || cargo install --locked wasm-pack --version "$WASM_PACK_VERSION"
+has wasm-bindgen "$BINDGEN_VERSION" || install wasm-bindgen-cli "$BINDGEN_VERSION"
+has wasm-pack "$WASM_PACK_VERSION" || install wasm-pack "$WASM_PACK_VERSION"

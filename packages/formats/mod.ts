@@ -5,7 +5,8 @@
  * @module
  */
 export { FormatError, type FormatErrorDetails } from "./src/format_error.ts";
-export { blobSource, type ByteSource, bytesSource, checkRange } from "./src/byte_source.ts";
+export { type ByteSource, bytesSource, checkRange } from "./src/byte_source.ts";
+export { blobSource } from "./src/blob_source.ts";
 export { urlSource, type UrlSourceOptions } from "./src/url_source.ts";
 export {
   findTensor,

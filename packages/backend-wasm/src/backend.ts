@@ -129,7 +129,7 @@ export class WasmBackend implements Backend<WasmBuffer> {
 
   /** Takes a buffer back; after `dispose` too, so that what still holds tensors can let go of them. */
   free(buffer: WasmBuffer): void {
-    buffer.free();
+    this.memory.removePacked(buffer.free());
   }
 
   /** Nothing waits to be submitted. @throws {BackendError} after `dispose` */
@@ -161,6 +161,7 @@ export class WasmBackend implements Backend<WasmBuffer> {
         whyNotMoreThreads: this.#whyNotMore,
         matmulActivations,
         linearMemoryBytes: this.#linear.byteLength,
+        packedBytes: this.memory.packedBytes,
         memoryBudgetBytes: this.memory.budgetBytes,
       },
     };
@@ -269,7 +270,7 @@ export class WasmBackend implements Backend<WasmBuffer> {
     buffer.packed = this.#guarded("matmul", exports.quant_pack, this.#record.operands) >>> 0;
   }
 
-  /** One set of panels a buffer; where there is no room for it, or another view has it, the matrix stays as it is. */
+  /** One set of panels a buffer; where it has no room, in memory or the budget, or another view has it, the matrix stays. */
   #withPanels(matrix: WasmOperand): WasmOperand {
     const { buffer, shape, strides, offset } = matrix;
     const batches = shape.length - 2;
@@ -288,10 +289,20 @@ export class WasmBackend implements Backend<WasmBuffer> {
   #makePanels(of: WasmOperand): Panels | undefined {
     const { exports } = this.#parts.started;
     const byteLength = exports.matmul_pack_bytes(of.shape[0]!, of.shape[1]!) >>> 0;
+    if (!this.memory.addPacked(byteLength)) return undefined;
     const address = this.#heap.allocate(byteLength);
-    if (address === undefined) return undefined;
-    this.#record.write("matmul", [of], [], []);
-    this.#guarded("matmul", exports.matmul_pack_f32, this.#record.operands, address);
+    if (address === undefined) {
+      this.memory.removePacked(byteLength);
+      return undefined;
+    }
+    try {
+      this.#record.write("matmul", [of], [], []);
+      this.#guarded("matmul", exports.matmul_pack_f32, this.#record.operands, address);
+    } catch (error) {
+      this.#heap.free(address, byteLength);
+      this.memory.removePacked(byteLength);
+      throw error;
+    }
     return { of, address, byteLength };
   }
 

@@ -38,12 +38,16 @@ export class WasmBuffer {
     return this.#address;
   }
 
-  /** Gives the room back, once. */
-  free(): void {
-    if (this.#freed) return;
+  /** Gives the room back, once. @returns the bytes of panels that went with it */
+  free(): number {
+    if (this.#freed) return 0;
     this.#freed = true;
     this.heap.free(this.#address, this.byteLength);
-    if (this.panels !== undefined) this.heap.free(this.panels.address, this.panels.byteLength);
+    if (this.panels === undefined) return 0;
+    const { address, byteLength } = this.panels;
+    this.panels = undefined;
+    this.heap.free(address, byteLength);
+    return byteLength;
   }
 }
 

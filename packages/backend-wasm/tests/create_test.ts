@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { BackendError, tensor } from "../../core/mod.ts";
+import { BackendError, rand, tensor, tidy } from "../../core/mod.ts";
+import { WasmBackend } from "../src/backend.ts";
+import { start } from "../src/instance.ts";
 import { createWasmBackend, wasmBytes } from "../mod.ts";
 
 Deno.test("describe says which build runs, on how many threads, and why not on more", async () => {
@@ -133,30 +135,54 @@ Deno.test("two backends in one process do not know of each other", async () => {
   two.dispose();
 });
 
-Deno.test("beyond what WebAssembly can address an error names the bytes, and all goes on", async () => {
-  const backend = await createWasmBackend({ build: "plain" });
-  using x = tensor([1, 2, 3], { backend });
-  const large: Disposable[] = [];
-  const { message } = assertThrows(() => {
-    for (let i = 0; i < 5; i++) large.push(hold(backend));
-  }, BackendError);
-  assert(
-    /^Cannot allocate 268435456 elements of f32 on wasm: there is no room for 1073741824 bytes/.test(message),
-    message,
-  );
-  assert(/beside the \d{10} in use, of the 4294967296/.test(message), message);
-  using line = tensor([3, 1, 2], { backend }).expand([1_000_000, 3]).reshape([-1]);
-  const outputs = [hold(backend, 3_000_000), hold(backend, 3_000_000)];
-  assertThrows(() => {
-    for (;;) large.push(hold(backend, 2 ** 16));
-  }, BackendError);
-  for (const room of outputs) room[Symbol.dispose](); // there is room for the results, but not to work in
-  assertThrows(() => line.sort(), BackendError, "Cannot sort on wasm: there is no room for");
-  using y = x.add(x);
-  assertEquals(await y.toArray(), [2, 4, 6]);
-  for (const tensor of large) tensor[Symbol.dispose]();
-  hold(backend)[Symbol.dispose]();
-  backend.dispose();
+for (const build of ["plain", "threads"] as const) {
+  Deno.test(`beyond what WebAssembly can address an error names the bytes, and all goes on, ${build}`, async () => {
+    const backend = await createWasmBackend({ build, threads: 1 });
+    using x = tensor([1, 2, 3], { backend });
+    const large: Disposable[] = [];
+    const { message } = assertThrows(() => {
+      for (let i = 0; i < 5; i++) large.push(hold(backend));
+    }, BackendError);
+    assert(
+      /^Cannot allocate 268435456 elements of f32 on wasm: there is no room for 1073741824 bytes/.test(message),
+      message,
+    );
+    assert(/beside the \d{10} in use, of the 4294967296/.test(message), message);
+    using line = tensor([3, 1, 2], { backend }).expand([1_000_000, 3]).reshape([-1]);
+    const outputs = [hold(backend, 3_000_000), hold(backend, 3_000_000)];
+    assertThrows(() => {
+      for (;;) large.push(hold(backend, 2 ** 16));
+    }, BackendError);
+    for (const room of outputs) room[Symbol.dispose](); // there is room for the results, but not to work in
+    assertThrows(() => line.sort(), BackendError, "Cannot sort on wasm: there is no room for");
+    using y = x.add(x);
+    assertEquals(await y.toArray(), [2, 4, 6]);
+    for (const tensor of large) tensor[Symbol.dispose]();
+    hold(backend)[Symbol.dispose]();
+    backend.dispose();
+  });
+}
+
+Deno.test("memory that someone else grows loses nothing, and what is beyond it stays out of reach", async () => {
+  for (const build of ["plain", "threads"] as const) {
+    const started = await start(await WebAssembly.compile(await wasmBytes(build)));
+    const parts = { started, workers: undefined, whyNotMore: "", memoryBudgetBytes: Infinity, workerTimeoutMs: 30_000 };
+    const backend = new WasmBackend({ ...parts, matmulActivations: "int8" });
+    using x = tensor([1, 2, 3], { backend });
+    const views = [started.memory.buffer];
+    for (let i = 0; i < 3; i++) {
+      started.memory.grow(1); // detaches what the host looked through, or leaves it too short
+      views.push(started.memory.buffer);
+      using y = tidy(() => x.add(rand([300_000], { backend, seed: 1 }).sum().mul(0)));
+      assertEquals(await y.toArray(), [1, 2, 3]);
+    }
+    assertEquals(new Set(views).size, 4);
+    const buffer = backend.allocate("f32", 4);
+    const beyond = { buffer, dtype: "f32", shape: [5], strides: [1], offset: 0 } as const;
+    assertThrows(() => backend.kernels.fill.run([], [beyond], { value: 0, step: 0 }), BackendError, "is refused");
+    backend.free(buffer);
+    backend.dispose();
+  }
 });
 
 /** By default a gigabyte, which nobody touches, so that it takes no memory of the machine. */

@@ -1,6 +1,6 @@
 /** Frozen weights, which the first matmul repacks: everyone else sees them as they were written. */
-import { assert, assertEquals } from "@std/assert";
-import { type DType, rand, type Tensor, tensorFromPieces, tidy } from "../../core/mod.ts";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { BackendError, type DType, rand, type Tensor, tensorFromPieces, tidy } from "../../core/mod.ts";
 import { byteLengthOf } from "../../core/src/dtype.ts";
 import { createScalarBackend } from "../../backend-scalar/mod.ts";
 import { createWasmBackend } from "../mod.ts";
@@ -90,9 +90,62 @@ Deno.test("a constant f32 matrix is put into panels once, and gives what it gave
     assertEquals(await got.data(), await want.data(), "another view of it");
     assertEquals(await weight.backend.download(buffer, 0, k * n), bytes);
     const inUse = buffer.heap.bytesInUse;
+    const panelBytes = buffer.panels.byteLength;
     weight.dispose();
-    assert(buffer.heap.bytesInUse <= inUse - buffer.panels.byteLength - buffer.byteLength, "panels go with it");
+    assert(buffer.heap.bytesInUse <= inUse - panelBytes - buffer.byteLength, "panels go with it");
     loose.dispose();
     backend.dispose();
   }
+});
+
+/** A constant f32 matrix [300, 41], whose panels take no less. */
+async function constant(backend: Awaited<ReturnType<typeof createWasmBackend>>): Promise<Tensor> {
+  const random = draws(4);
+  const bytes = new Uint8Array(Float32Array.from({ length: 300 * 41 }, () => random() - 0.5).buffer);
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    yield await Promise.resolve(bytes);
+  }
+  return await tensorFromPieces([300, 41], "f32", pieces(), { backend });
+}
+
+Deno.test("panels count as live bytes, from the first product that wants them until their matrix goes", async () => {
+  const backend = await createWasmBackend({ threads: 1 });
+  const { memory } = backend;
+  const weight = await constant(backend);
+  const x = rand([9, 300], { backend, seed: 1 });
+  const before = memory.liveBytes;
+  assertEquals([memory.packedBytes, backend.describe().details.packedBytes], [0, 0]);
+  tidy(() => void x.narrow(0, 0, 4).matmul(weight)); // too few rows
+  assertEquals(memory.packedBytes, 0);
+  tidy(() => void x.matmul(weight));
+  assert(memory.packedBytes >= weight.storage.byteLength, `${memory.packedBytes}`);
+  assertEquals(memory.liveBytes, before + memory.packedBytes);
+  assertEquals(backend.describe().details.packedBytes, memory.packedBytes);
+  tidy(() => void x.matmul(weight));
+  assertEquals(memory.liveBytes, before + memory.packedBytes, "made once");
+  const view = weight.transpose(0, 1);
+  weight.dispose();
+  assertEquals(memory.liveBytes, before + memory.packedBytes, "a view holds them");
+  view.dispose();
+  x.dispose();
+  assertEquals([memory.liveBytes, memory.packedBytes, memory.liveStorages], [0, 0, 0]);
+  backend.dispose();
+});
+
+Deno.test("panels that would pass the budget are not made, and an error tells of those that were", async () => {
+  const backend = await createWasmBackend({ threads: 1, memoryBudgetBytes: 200_000 });
+  const { memory } = backend;
+  using x = rand([9, 300], { backend, seed: 1 });
+  using weight = await constant(backend);
+  using want = x.matmul(weight);
+  const { packedBytes } = memory;
+  assert(packedBytes > 0);
+  using other = await constant(backend);
+  tidy(() => void rand([1000], { backend, seed: 1 })); // there is room for a result, and none for panels
+  using got = x.matmul(other);
+  assertEquals(await got.data(), await want.data());
+  assertEquals(memory.packedBytes, packedBytes);
+  const { message } = assertThrows(() => rand([10_000], { backend, seed: 1 }), BackendError);
+  assert(message.includes(`live ones (${packedBytes} of packed weights) would pass the budget of 200000`), message);
+  backend.dispose();
 });

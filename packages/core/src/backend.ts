@@ -278,6 +278,8 @@ export interface Backend<B = unknown> {
   readonly kernels: Kernels<B>;
   /** Whether tensors of this dtype can live here. */
   hasDType(dtype: DType): boolean;
+  /** The most bytes that one buffer can have; absent where memory as a whole is the limit. */
+  largestBuffer?(options?: AllocateOptions): number;
   /** A buffer of `numel` elements, contents undefined. @throws {BackendError} when there is no room */
   allocate(dtype: DType, numel: number, options?: AllocateOptions): B;
   /** Writes canonical bytes; a large tensor comes in pieces, cut anywhere. */

@@ -37,6 +37,8 @@ export class MemoryAccount {
   liveStorages = 0;
   /** The most bytes that were alive at once. */
   peakBytes = 0;
+  /** Bytes of what a backend packed beside canonical forms; they are among the live ones. */
+  packedBytes = 0;
   #first: Allocation | undefined;
 
   /**
@@ -64,8 +66,9 @@ export class MemoryAccount {
     if (this.liveBytes + byteLength <= this.budgetBytes) return;
     throw new BackendError(
       `Cannot allocate ${dtype} ${showShape(shape)} on ${backend}: ${byteLength} bytes more than the ` +
-        `${this.liveBytes} live ones would pass the budget of ${this.budgetBytes}; largest live tensors: ` +
-        `${this.largest().join(", ") || "none"}; dispose of tensors (using, tidy) or raise memoryBudgetBytes`,
+        `${this.liveBytes} live ones${this.packedBytes === 0 ? "" : ` (${this.packedBytes} of packed weights)`} ` +
+        `would pass the budget of ${this.budgetBytes}; largest live tensors: ${this.largest().join(", ") || "none"}; ` +
+        `dispose of tensors (using, tidy) or raise memoryBudgetBytes`,
     );
   }
 
@@ -75,8 +78,7 @@ export class MemoryAccount {
     if (this.#first !== undefined) this.#first.previous = allocation;
     this.#first = allocation;
     this.liveStorages++;
-    this.liveBytes += allocation.byteLength;
-    if (this.liveBytes > this.peakBytes) this.peakBytes = this.liveBytes;
+    this.#grow(allocation.byteLength);
   }
 
   /** @ignore Strikes a buffer out and gives it back to its backend, once. */
@@ -90,6 +92,28 @@ export class MemoryAccount {
     this.liveStorages--;
     this.liveBytes -= allocation.byteLength;
     allocation.backend.free(allocation.buffer);
+  }
+
+  /**
+   * @ignore Enters bytes that a backend is to pack beside a live buffer, and takes out when that buffer is freed.
+   * @returns whether the budget has room for them; nothing is entered where it has not
+   */
+  addPacked(byteLength: number): boolean {
+    if (this.liveBytes + byteLength > this.budgetBytes) return false;
+    this.packedBytes += byteLength;
+    this.#grow(byteLength);
+    return true;
+  }
+
+  /** @ignore Strikes out what `addPacked` entered. */
+  removePacked(byteLength: number): void {
+    this.packedBytes -= byteLength;
+    this.liveBytes -= byteLength;
+  }
+
+  #grow(byteLength: number): void {
+    this.liveBytes += byteLength;
+    if (this.liveBytes > this.peakBytes) this.peakBytes = this.liveBytes;
   }
 }
 

@@ -1,8 +1,7 @@
 /**
  * Where a file's bytes come from. A {@linkcode ByteSource} is random access by `read(offset, length)`, which gives
- * exactly that many bytes or an error; readers above it never hold a whole file. Sources here: bytes in memory and a
- * Blob (a browser's File is one); HTTP is in url_source.ts. Files on disk need a runtime's own API: applications make
- * those.
+ * exactly that many bytes or an error; readers above it never hold a whole file. Bytes in memory are a source here, a
+ * Blob in blob_source.ts, HTTP in url_source.ts. Files on disk need a runtime's own API: applications make those.
  */
 import { formatError } from "./format_error.ts";
 
@@ -59,23 +58,6 @@ export function bytesSource(bytes: Uint8Array, name: string): ByteSource {
     async read(offset: number, length: number): Promise<Uint8Array> { // async: a bad range rejects
       checkRange(this, offset, length);
       return await Promise.resolve(bytes.subarray(offset, offset + length));
-    },
-  };
-}
-
-/**
- * A Blob as a source; a File keeps its name.
- *
- * @param blob the whole file
- * @param name what messages call it; the File's own name when left out
- */
-export function blobSource(blob: Blob, name: string = blob instanceof File ? blob.name : "blob"): ByteSource {
-  return {
-    name,
-    byteLength: blob.size,
-    async read(offset: number, length: number): Promise<Uint8Array> {
-      checkRange(this, offset, length);
-      return new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer());
     },
   };
 }

@@ -8,6 +8,8 @@ import { MAX_HEADER_BYTES } from "./json_object.ts";
 
 const FIRST_PIECE_BYTES = 1 << 16; // a header without a vocabulary in one read
 const LARGEST_PIECE_BYTES = 1 << 20;
+/** Below it a call of TextDecoder takes longer than decoding in place. */
+const SHORT_BYTES = 24;
 
 /** A place in a file's header. */
 export class GgufCursor {
@@ -111,13 +113,47 @@ export class GgufCursor {
       this.checkClaim(`the length of ${what}`, claimed, 1);
       await this.fill(Number(claimed));
     }
-    const bytes = this.#bytes.subarray(this.#at, this.#at += Number(claimed));
+    return this.#decode(Number(claimed), what);
+  }
+
+  /** The same where all of it is here already, without an await: a vocabulary has 100,000. Undefined elsewhere. */
+  stringHere(what: string): string | undefined {
+    if (!this.has(8)) return undefined;
+    const length = Number(getU64(this.#view, this.#at));
+    if (!this.has(8 + length)) return undefined;
+    this.#at += 8;
+    return this.#decode(length, what);
+  }
+
+  #decode(length: number, what: string): string {
+    const [start, end] = [this.#at, this.#at += length];
+    const short = length <= SHORT_BYTES ? decodeShort(this.#bytes, start, end) : undefined;
+    if (short !== undefined) return short;
     try {
-      return this.#decoder.decode(bytes);
+      return this.#decoder.decode(this.#bytes.subarray(start, end));
     } catch (cause) {
-      throw formatError(this.source.name, `${what} at byte ${this.position - bytes.length} is not UTF-8`, { cause });
+      throw formatError(this.source.name, `${what} at byte ${this.position - length} is not UTF-8`, { cause });
     }
   }
+}
+
+/** Where `decodeShort` gathers; all at once they become a string that need not be flattened later. */
+const codes: number[] = [];
+
+/** UTF-8 of characters up to U+07FF, which most tokens are of; undefined where there is another. */
+function decodeShort(bytes: Uint8Array, start: number, end: number): string | undefined {
+  codes.length = 0;
+  for (let at = start; at < end; at++) {
+    const lead = bytes[at]!;
+    if (lead < 0x80) {
+      codes.push(lead);
+      continue;
+    }
+    const next = bytes[++at]!;
+    if (lead < 0xc2 || lead > 0xdf || at === end || (next & 0xc0) !== 0x80) return undefined;
+    codes.push((lead & 0x1f) << 6 | next & 0x3f);
+  }
+  return String.fromCharCode.apply(null, codes);
 }
 
 /** A u64 at an offset: bigint where a number would not be exact. */

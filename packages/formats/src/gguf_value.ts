@@ -81,7 +81,8 @@ export class GgufValueReader {
 
   async #strings(count: number, key: string): Promise<readonly string[]> {
     const strings: string[] = [];
-    for (let i = 0; i < count; i++) strings.push(await this.#cursor.string(`an element of ${key}`));
+    const what = `an element of ${key}`;
+    for (let i = 0; i < count; i++) strings.push(this.#cursor.stringHere(what) ?? await this.#cursor.string(what));
     return strings;
   }
 

@@ -9,6 +9,9 @@ import { numelOf } from "../../core/src/shape.ts";
 import type { Tensor } from "../../core/src/tensor.ts";
 import { findTensor, streamTensor, type TensorEntry, type TensorFile } from "./tensor_file.ts";
 
+/** Room for the pieces of all tensors: one of its own for each would leave as much to the collector as there are weights. */
+const PIECE_BYTES = 1 << 20;
+
 /** Settings of {@linkcode loadTensor}. */
 export interface LoadOptions {
   /** Where the tensor will live. */
@@ -48,7 +51,7 @@ export interface LoadManyOptions extends LoadOptions {
  * @throws {BackendError} when there is no room
  */
 export async function loadTensor(file: TensorFile, name: string, options: LoadOptions): Promise<Tensor> {
-  return await load(findTensor(file, name), options, () => {});
+  return await load(findTensor(file, name), options, undefined, () => {});
 }
 
 /**
@@ -67,9 +70,10 @@ export async function loadTensors(file: TensorFile, options: LoadManyOptions): P
   const totalBytes = entries.reduce((sum, entry) => sum + byteLengthOf(entry.dtype, numelOf(entry.shape)), 0);
   let loadedBytes = 0;
   const loaded = new Map<string, Tensor>();
+  const room = new Uint8Array(PIECE_BYTES);
   try {
     for (const entry of entries) {
-      const tensor = await load(entry, options, (byteLength) => {
+      const tensor = await load(entry, options, room, (byteLength) => {
         loadedBytes += byteLength;
         options.onProgress?.({ loadedBytes, totalBytes, tensor: entry.name });
       });
@@ -89,10 +93,15 @@ function inFileOrder(entries: TensorEntry[]): TensorEntry[] {
   return entries.sort((a, b) => rank.get(a.source)! - rank.get(b.source)! || a.offsetBytes - b.offsetBytes);
 }
 
-function load(entry: TensorEntry, options: LoadOptions, onPiece: (byteLength: number) => void): Promise<Tensor> {
+function load(
+  entry: TensorEntry,
+  options: LoadOptions,
+  room: Uint8Array | undefined,
+  onPiece: (byteLength: number) => void,
+): Promise<Tensor> {
   const { backend, signal } = options;
   async function* pieces(): AsyncGenerator<Uint8Array> {
-    for await (const piece of streamTensor(entry, signal === undefined ? {} : { signal })) {
+    for await (const piece of streamTensor(entry, { ...(room && { room }), ...(signal && { signal }) })) {
       yield piece; // on the backend once the next one is asked for
       onPiece(piece.byteLength);
     }

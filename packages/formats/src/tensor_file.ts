@@ -46,6 +46,8 @@ export interface TensorFile {
 export interface StreamOptions {
   /** Bytes to read at once; 1 MiB when left out, at least 8. */
   readonly chunkBytes?: number;
+  /** Where pieces may be put, of several tensors in turn: no more is read at once than fits. */
+  readonly room?: Uint8Array;
   /** Ends the reading: the next piece rejects with its reason. */
   readonly signal?: AbortSignal;
 }
@@ -60,8 +62,9 @@ export interface StreamOptions {
  */
 export async function* streamTensor(entry: TensorEntry, options: StreamOptions = {}): AsyncGenerator<Uint8Array> {
   const { chunkBytes = 1 << 20, signal } = options;
-  const step = Math.min(Math.max(8, chunkBytes - chunkBytes % 8), entry.byteLength); // whole 64-bit integers
-  const room = new Uint8Array(step);
+  const most = Math.min(chunkBytes, options.room?.length ?? chunkBytes);
+  const step = Math.min(Math.max(8, most - most % 8), entry.byteLength); // whole 64-bit integers
+  const room = options.room ?? new Uint8Array(step);
   for (let done = 0; done < entry.byteLength;) {
     signal?.throwIfAborted();
     const length = Math.min(step, entry.byteLength - done);

@@ -7,7 +7,8 @@
  *
  * A server that ignores `Range` sends everything: it is then read once, into a Blob (which a browser may keep on disk).
  */
-import { blobSource, type ByteSource, checkRange } from "./byte_source.ts";
+import { blobSource } from "./blob_source.ts";
+import { type ByteSource, checkRange } from "./byte_source.ts";
 import { formatError } from "./format_error.ts";
 
 /** Settings of {@linkcode urlSource}. */

@@ -315,3 +315,31 @@ Deno.test("arrays of more than 2^23 elements in all are refused", async () => {
   const message = 'the arrays up to "d" are absurdly long: expected at most 8388608 elements in all';
   await assertRejects(() => open(whole), FormatError, message);
 });
+
+Deno.test("strings are those of TextDecoder, whatever their bytes, and wherever the pieces of the header end", async () => {
+  const fixed = [
+    "",
+    "a",
+    "\u0120the",
+    "\u07ff\u0800",
+    "\u{1f600}",
+    "\u0000",
+    "\ufeffx",
+    "\u00e9".repeat(13),
+    "x".repeat(100),
+  ];
+  const texts = Array.from({ length: 20_000 }, (_, i) => fixed[i % fixed.length]! + (i % 7));
+  const elements = new Bytes();
+  for (const text of texts) elements.text(text);
+  const file = await open({ metadata: [["k", arrayValue(8, texts.length, elements.done())]] });
+  assertEquals(file.metadata.get("k"), texts);
+  const bad = [[0xc0, 0x80], [0xc1, 0xbf], [0x80], [0xc3], [0xc3, 0x41], [0xe0, 0x80, 0x80], [0xed, 0xa0, 0x80], [
+    0xf5,
+  ]];
+  for (const bytes of bad) { // what follows would complete some of them
+    const pair = new Bytes().u64(bytes.length).raw(bytes).raw([0x80]).u64(0).done();
+    const message = `an element of "k" at byte`;
+    const spec = { metadata: [["k", arrayValue(8, 2, pair)] as [string, Value]] };
+    await assertRejects(() => open(spec), FormatError, message, `[${bytes}]`);
+  }
+});

@@ -136,8 +136,7 @@ unsafe fn decode_places<F: Packed>(start: *const u8, first: usize, blocks: usize
                     let (scales, offsets) = (lanes(scale[half]), lanes(offset[half]));
                     for pair in 0..pairs {
                         let weights = F::weights(place, u, pair, half);
-                        for (step, [low, high]) in weights.into_iter().enumerate() {
-                            let q = if F::PLANES == 2 { v128_or(low, u16x8_shl(high, 4)) } else { low };
+                        for (step, q) in weights.into_iter().enumerate() {
                             put_four(q, &scales, &offsets, to.add((pair * 2 + step) * 4 + half * 4 * PIECE));
                         }
                     }

@@ -23,12 +23,11 @@ use super::matmul_q::{grain, Groups, Out};
 use crate::pool::parallel_for;
 use crate::quant::activations::Int8Rows;
 use crate::quant::block_bytes;
-use crate::quant::dot::{dot, settle, settle_planes, wide_is_faster};
+use crate::quant::dot::{dot, planes, settle, settle_planes, wide_is_faster, Bytes};
 use crate::quant::packed::{Packed, ROWS};
 use crate::simd::madd;
 
-/// Units that are unpacked at a time: a multiple of every format's, 4 kB a group for 4-bit weights, 8 kB for two
-/// planes.
+/// Units that are unpacked at a time: a multiple of every format's, 4 kB a group, 8 kB for two planes.
 const UNITS: usize = 16;
 /// Vectors of an unpacked unit: eight steps, two halves, two planes at most.
 const UNIT_VECTORS: usize = 32;
@@ -70,7 +69,11 @@ pub unsafe fn multiply_int8<F: Packed>(x: &Int8Rows, rows: Range<usize>, groups:
             unsafe {
                 for unit in (0..x.blocks).step_by(UNITS) {
                     let tiles = Tiles { x, rows: rows.len(), first: unit, units: UNITS.min(x.blocks - unit) };
-                    unpack::<F>(groups.at(group, bytes), &tiles, &mut panel);
+                    if wide || !F::BYTES {
+                        unpack::<F, true>(groups.at(group, bytes), &tiles, &mut panel);
+                    } else {
+                        unpack::<F, false>(groups.at(group, bytes), &tiles, &mut panel);
+                    }
                     add_panel::<F>(&tiles, wide, &panel, &mut sums);
                 }
                 for (i, row) in rows.clone().enumerate() {
@@ -82,27 +85,31 @@ pub unsafe fn multiply_int8<F: Packed>(x: &Int8Rows, rows: Range<usize>, groups:
 }
 
 /// Unpacks the tiles' units, which are whole blocks.
-unsafe fn unpack<F: Packed>(group: *const u8, tiles: &Tiles, panel: &mut Panel) {
+unsafe fn unpack<F: Packed, const WIDE: bool>(group: *const u8, tiles: &Tiles, panel: &mut Panel) {
+    let bytes = Bytes::of_machine();
+    let planes = planes::<F, WIDE>();
     let mut to = panel.weights.as_mut_ptr().cast::<v128>();
     for block in 0..tiles.units / F::UNITS {
-        // SAFETY: the units are the group's; a unit has STEPS * 2 * PLANES vectors, 32 at most.
+        // SAFETY: the units are the group's; a unit has STEPS * 2 vectors of each plane, 32 at most.
         unsafe {
             let place = group.add((tiles.first / F::UNITS + block) * ROWS * block_bytes(F::DTYPE));
             let header = F::header(place);
             for u in 0..F::UNITS {
                 let (scale, offset) = F::scales(place, header, u);
+                let offset = offset.map(|offset| bytes.offset::<F>(offset));
                 panel.scales[block * F::UNITS + u] = [scale[0], scale[1], offset[0], offset[1]];
                 for pair in 0..F::STEPS / 2 {
                     for half in 0..2 {
                         let weights = F::weights(place, u, pair, half);
-                        for (step, planes) in weights.iter().enumerate() {
-                            for (plane, vector) in planes.iter().take(F::PLANES).enumerate() {
-                                *to.add(((pair * 2 + step) * 2 + half) * F::PLANES + plane) = *vector;
+                        for (step, &vector) in weights.iter().enumerate() {
+                            for plane in 0..planes {
+                                let at = ((pair * 2 + step) * 2 + half) * planes + plane;
+                                *to.add(at) = bytes.plane::<F, WIDE>(vector, plane);
                             }
                         }
                     }
                 }
-                to = to.add(F::STEPS * 2 * F::PLANES);
+                to = to.add(F::STEPS * 2 * planes);
             }
         }
     }
@@ -112,12 +119,10 @@ unsafe fn unpack<F: Packed>(group: *const u8, tiles: &Tiles, panel: &mut Panel) 
 unsafe fn add_panel<F: Packed>(tiles: &Tiles, wide: bool, panel: &Panel, sums: &mut Sums) {
     // SAFETY: as promised by the caller.
     unsafe {
-        match (F::PLANES, F::NARROW_SUMS, wide) {
-            (2, _, true) => add_tiles::<2, 2, 8, true>(tiles, panel, sums),
-            (2, _, _) => add_tiles::<2, 2, 8, false>(tiles, panel, sums),
-            (_, 8, true) => add_tiles::<4, 1, 8, true>(tiles, panel, sums),
-            (_, 8, _) => add_tiles::<4, 1, 8, false>(tiles, panel, sums),
-            (_, _, true) => add_tiles::<4, 1, 2, true>(tiles, panel, sums),
+        match (wide, F::BYTES, F::NARROW_SUMS) {
+            (true, _, _) => add_tiles::<4, 1, 8, true>(tiles, panel, sums),
+            (_, true, _) => add_tiles::<2, 2, 8, false>(tiles, panel, sums),
+            (_, _, 8) => add_tiles::<4, 1, 8, false>(tiles, panel, sums),
             _ => add_tiles::<4, 1, 2, false>(tiles, panel, sums),
         }
     }
@@ -190,7 +195,7 @@ unsafe fn dot_tile<const HEIGHT: usize, const PLANES: usize, const NARROW_SUMS: 
         for half in 0..2 {
             let [first, last] = [sums[i][half][0], sums[i][half][PLANES - 1]];
             if PLANES == 2 {
-                done[i][half] = settle_planes::<WIDE>(first, last);
+                done[i][half] = settle_planes(first, last);
             } else if !settle_often {
                 done[i][half] = settle::<WIDE>(first);
             }

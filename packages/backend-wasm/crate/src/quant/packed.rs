@@ -7,7 +7,7 @@
 //!
 //!     q4_0   d[8]                          128 B  nibbles: a vector has steps 0-3 of 8 low, 4-7 high
 //!     q4_1   d[8] m[8]                     128 B  the same
-//!     q8_0   d[8]                          256 B  bytes q + 128: each is two nibbles, q = low + 16 * high - 128
+//!     q8_0   d[8]                          256 B  bytes q + 128
 //!     q4_k   d[8] dmin[8] scales[12][8]   1024 B  eight times q4_0's
 //!     q6_k   d[8] scales[16][8]           1024 B  nibbles, and 512 B of upper bits: a vector has four vectors' pairs
 //!
@@ -30,8 +30,8 @@ pub trait Packed {
     const DTYPE: u32;
     /// Vectors along K in a unit: four elements each.
     const STEPS: usize;
-    /// 1, or 2 where weights are given as low and high nibbles.
-    const PLANES: usize;
+    /// Whether weights take all eight bits of a byte, not seven at most.
+    const BYTES: bool;
     /// Units in a block.
     const UNITS: usize;
     /// Products of pairs that fit an i16.
@@ -49,14 +49,15 @@ pub trait Packed {
     /// # Safety
     /// As for `header`, and u is below UNITS.
     unsafe fn scales(place: *const u8, header: Self::Header, u: usize) -> (Halves, Halves);
-    /// Weights of steps `2 * pair` and `2 * pair + 1` of unit `u`, rows of one half; for two planes, low then high.
+    /// Weights of steps `2 * pair` and `2 * pair + 1` of unit `u`, rows of one half.
     ///
     /// # Safety
     /// As for `header`; u is below UNITS, pair below STEPS / 2, half below 2.
-    unsafe fn weights(place: *const u8, u: usize, pair: usize, half: usize) -> [[v128; 2]; 2];
+    unsafe fn weights(place: *const u8, u: usize, pair: usize, half: usize) -> [v128; 2];
 }
 
-/// Eight f16, which are finite, as f32.
+/// Eight f16, which are finite, as f32; the way for those that are hardly ever denormal, which takes 100 cycles and more
+/// on Intel then.
 #[inline(always)]
 unsafe fn eight_f16(from: *const u8) -> Halves {
     // SAFETY: the callers have 16 bytes there.
@@ -64,6 +65,22 @@ unsafe fn eight_f16(from: *const u8) -> Halves {
     // The sign is extended and masked; multiplying by 2^112 puts the exponent right, denormals included.
     let convert = |wide: v128| {
         f32x4_mul(v128_and(i32x4_shl(wide, 13), u32x4_splat(0x8fff_e000)), f32x4_splat(f32::from_bits(0x7780_0000)))
+    };
+    [convert(i32x4_extend_low_i16x8(bits)), convert(i32x4_extend_high_i16x8(bits))]
+}
+
+/// Eight f16, which are finite, as f32; the way for scales of scales, which often are denormal. With the exponent put
+/// right by adding to it, f is right where it is 2^-14 or more; below, a denormal lost its leading 1, and is 2 f - 2^-14,
+/// which is less than f there and only there.
+#[inline(never)] // once in 256 elements
+unsafe fn eight_small_f16(from: *const u8) -> Halves {
+    // SAFETY: the callers have 16 bytes there.
+    let bits = unsafe { v128_load(from.cast()) };
+    let convert = |wide: v128| {
+        let magnitude = i32x4_shl(v128_and(wide, u32x4_splat(0x7fff)), 13);
+        let f = i32x4_add(magnitude, u32x4_splat(112 << 23));
+        let denormal = f32x4_sub(f32x4_add(f, f), u32x4_splat(113 << 23));
+        v128_or(f32x4_pmin(f, denormal), v128_and(wide, u32x4_splat(1 << 31)))
     };
     [convert(i32x4_extend_low_i16x8(bits)), convert(i32x4_extend_high_i16x8(bits))]
 }
@@ -86,12 +103,12 @@ fn scaled(a: Halves, factor: f32) -> Halves {
 
 /// The nibbles of one vector: two steps.
 #[inline(always)]
-unsafe fn nibble_pair(from: *const u8) -> [[v128; 2]; 2] {
+unsafe fn nibble_pair(from: *const u8) -> [v128; 2] {
     // SAFETY: the callers have 16 bytes there.
     let pairs = unsafe { v128_load(from.cast()) };
     let low = v128_and(pairs, u8x16_splat(15));
     let high = v128_and(u16x8_shr(pairs, 4), u8x16_splat(15));
-    [[low; 2], [high; 2]]
+    [low, high]
 }
 
 /// See the module.
@@ -108,7 +125,7 @@ pub struct Q6K;
 impl Packed for Q4_0 {
     const DTYPE: u32 = dtype::Q4_0;
     const STEPS: usize = 8;
-    const PLANES: usize = 1;
+    const BYTES: bool = false;
     const UNITS: usize = 1;
     const NARROW_SUMS: usize = 8;
     type Header = Halves;
@@ -123,7 +140,7 @@ impl Packed for Q4_0 {
         (d, scaled(d, -8.0))
     }
     #[inline(always)]
-    unsafe fn weights(place: *const u8, _u: usize, pair: usize, half: usize) -> [[v128; 2]; 2] {
+    unsafe fn weights(place: *const u8, _u: usize, pair: usize, half: usize) -> [v128; 2] {
         // SAFETY: pair < 4 and half < 2: within 128 bytes after d[8].
         unsafe { nibble_pair(place.add(16 + pair * 32 + half * 16)) }
     }
@@ -132,7 +149,7 @@ impl Packed for Q4_0 {
 impl Packed for Q4_1 {
     const DTYPE: u32 = dtype::Q4_1;
     const STEPS: usize = 8;
-    const PLANES: usize = 1;
+    const BYTES: bool = false;
     const UNITS: usize = 1;
     const NARROW_SUMS: usize = 8;
     type Header = (Halves, Halves);
@@ -147,7 +164,7 @@ impl Packed for Q4_1 {
         header
     }
     #[inline(always)]
-    unsafe fn weights(place: *const u8, _u: usize, pair: usize, half: usize) -> [[v128; 2]; 2] {
+    unsafe fn weights(place: *const u8, _u: usize, pair: usize, half: usize) -> [v128; 2] {
         // SAFETY: pair < 4 and half < 2: within 128 bytes after d[8] and m[8].
         unsafe { nibble_pair(place.add(32 + pair * 32 + half * 16)) }
     }
@@ -156,7 +173,7 @@ impl Packed for Q4_1 {
 impl Packed for Q8_0 {
     const DTYPE: u32 = dtype::Q8_0;
     const STEPS: usize = 8;
-    const PLANES: usize = 2;
+    const BYTES: bool = true;
     const UNITS: usize = 1;
     const NARROW_SUMS: usize = 8;
     type Header = Halves;
@@ -171,12 +188,11 @@ impl Packed for Q8_0 {
         (d, scaled(d, -128.0))
     }
     #[inline(always)]
-    unsafe fn weights(place: *const u8, _u: usize, pair: usize, half: usize) -> [[v128; 2]; 2] {
+    unsafe fn weights(place: *const u8, _u: usize, pair: usize, half: usize) -> [v128; 2] {
         // SAFETY: pair < 4 and half < 2: both vectors lie within 256 bytes after d[8].
         unsafe {
-            let first = nibble_pair(place.add(16 + pair * 64 + half * 16));
-            let second = nibble_pair(place.add(48 + pair * 64 + half * 16));
-            [[first[0][0], first[1][0]], [second[0][0], second[1][0]]]
+            let first = place.add(16 + pair * 64 + half * 16);
+            [v128_load(first.cast()), v128_load(first.add(32).cast())]
         }
     }
 }
@@ -184,7 +200,7 @@ impl Packed for Q8_0 {
 impl Packed for Q4K {
     const DTYPE: u32 = dtype::Q4_K;
     const STEPS: usize = 8;
-    const PLANES: usize = 1;
+    const BYTES: bool = false;
     const UNITS: usize = 8;
     const NARROW_SUMS: usize = 8;
     type Header = (Halves, Halves);
@@ -192,7 +208,7 @@ impl Packed for Q4K {
     #[inline(always)]
     unsafe fn header(place: *const u8) -> (Halves, Halves) {
         // SAFETY: d[8] and dmin[8] start the place.
-        unsafe { (eight_f16(place), scaled(eight_f16(place.add(16)), -1.0)) }
+        unsafe { (eight_small_f16(place), scaled(eight_small_f16(place.add(16)), -1.0)) }
     }
     /// The six-bit scales and mins, put together as k_scales.ts says, for eight rows at once.
     #[inline(always)]
@@ -210,7 +226,7 @@ impl Packed for Q4K {
         (times(d, eight_i16(scale)), times(dmin, eight_i16(min)))
     }
     #[inline(always)]
-    unsafe fn weights(place: *const u8, u: usize, pair: usize, half: usize) -> [[v128; 2]; 2] {
+    unsafe fn weights(place: *const u8, u: usize, pair: usize, half: usize) -> [v128; 2] {
         // SAFETY: u < 8, pair < 4, half < 2: within 1024 bytes at 128.
         unsafe { nibble_pair(place.add(128 + u * 128 + pair * 32 + half * 16)) }
     }
@@ -219,7 +235,7 @@ impl Packed for Q4K {
 impl Packed for Q6K {
     const DTYPE: u32 = dtype::Q6_K;
     const STEPS: usize = 4;
-    const PLANES: usize = 1;
+    const BYTES: bool = false;
     const UNITS: usize = 16;
     const NARROW_SUMS: usize = 2;
     type Header = Halves;
@@ -227,7 +243,7 @@ impl Packed for Q6K {
     #[inline(always)]
     unsafe fn header(place: *const u8) -> Halves {
         // SAFETY: d[8] starts the place.
-        unsafe { eight_f16(place) }
+        unsafe { eight_small_f16(place) }
     }
     #[inline(always)]
     unsafe fn scales(place: *const u8, d: Halves, u: usize) -> (Halves, Halves) {
@@ -236,7 +252,7 @@ impl Packed for Q6K {
         (scale, scaled(scale, -32.0))
     }
     #[inline(always)]
-    unsafe fn weights(place: *const u8, u: usize, pair: usize, half: usize) -> [[v128; 2]; 2] {
+    unsafe fn weights(place: *const u8, u: usize, pair: usize, half: usize) -> [v128; 2] {
         // SAFETY: u < 16, pair < 2, half < 2: within 1024 bytes at 144, and 512 bytes at 1168.
         let ([low, high], upper) = unsafe {
             (
@@ -247,6 +263,6 @@ impl Packed for Q6K {
         let bits = u8x16_splat(0x30);
         let (first, second) =
             if pair == 0 { (u16x8_shl(upper, 4), u16x8_shl(upper, 2)) } else { (upper, u16x8_shr(upper, 2)) };
-        [[v128_or(low[0], v128_and(first, bits)); 2], [v128_or(high[0], v128_and(second, bits)); 2]]
+        [v128_or(low, v128_and(first, bits)), v128_or(high, v128_and(second, bits))]
     }
 }
