@@ -4,7 +4,7 @@
  * What a user may meet: reading is asynchronous (there is no `downloadSync`), f64 is not there, and what goes wrong on the
  * device (an index out of range, no room, a lost device) is thrown at the next `flush`, `settled` or read.
  */
-import type { Backend, BackendDescription, Kernels } from "../../core/src/backend.ts";
+import type { AllocateOptions, Backend, BackendDescription, Kernels } from "../../core/src/backend.ts";
 import type { DType } from "../../core/src/dtype.ts";
 import { BackendError } from "../../core/src/errors.ts";
 import { MemoryAccount } from "../../core/src/memory.ts";
@@ -12,6 +12,8 @@ import type { WebGpuBuffer } from "./buffer.ts";
 import { type AcquiredDevice, acquireDevice, type WebGpuBackendOptions } from "./device.ts";
 import { Gpu } from "./gpu.ts";
 import { kernelsOn } from "./kernels/mod.ts";
+import { tuneMatmul } from "./kernels/matmul/tuner.ts";
+import { pack } from "./packing.ts";
 import { type ProfiledKernel, Profiler } from "./profiler.ts";
 import { download, upload } from "./transfer.ts";
 
@@ -41,7 +43,9 @@ export interface CreatedOnDevice {
  * ```
  */
 export async function createWebGpuBackend(options: WebGpuBackendOptions = {}): Promise<WebGpuBackend> {
-  return new WebGpuBackend(await acquireDevice(options), options);
+  const acquired = await acquireDevice(options);
+  if (options.tuneMatmul ?? acquired.software === false) await tuneMatmul(acquired);
+  return new WebGpuBackend(acquired, options);
 }
 
 /** The backend that {@linkcode createWebGpuBackend} makes. */
@@ -95,6 +99,12 @@ export class WebGpuBackend implements Backend<WebGpuBuffer> {
     return dtype !== "f64";
   }
 
+  /** The most bytes on the device that one buffer can have; weights, which can be bound in parts, may have more. */
+  largestBuffer({ constant }: AllocateOptions = {}): number {
+    const { pool } = this.#gpu;
+    return constant === true ? pool.largestWeight : pool.largestBuffer;
+  }
+
   /** A buffer of `numel` elements. @throws {BackendError} beyond the device's limits, when it is lost or disposed of */
   allocate(dtype: DType, numel: number, options: { readonly constant?: boolean } = {}): WebGpuBuffer {
     this.#gpu.checkAlive("allocate");
@@ -107,9 +117,11 @@ export class WebGpuBackend implements Backend<WebGpuBuffer> {
     upload(this.#gpu, buffer, offsetBytes, bytes);
   }
 
-  /** Nothing is repacked as yet. @throws {BackendError} when the device is lost or disposed of */
-  freeze(_buffer: WebGpuBuffer): void {
+  /** Packs the blocks of a weight, where kernels gain by it. @throws {BackendError} when the device is lost or disposed of */
+  freeze(buffer: WebGpuBuffer): void {
     this.#gpu.checkAlive("freeze");
+    buffer.frozen = true;
+    pack(this.#gpu, buffer);
   }
 
   /** Canonical bytes of some elements. @returns a promise that rejects with what went wrong on the device */
@@ -192,6 +204,7 @@ export class WebGpuBackend implements Backend<WebGpuBuffer> {
         ...(software === undefined ? {} : { software }),
         features: [...features].join(" "),
         maxBufferBytes: pool.largestBuffer,
+        maxWeightBytes: pool.largestWeight,
         maxWorkgroupMemoryBytes: limits.maxComputeWorkgroupStorageSize,
         maxWorkgroupInvocations: limits.maxComputeInvocationsPerWorkgroup,
         deviceBytes: pool.deviceBytes,

@@ -8,10 +8,10 @@
  *     f32, i32         a word each
  *     f16, bf16        two a word, the first in the low half
  *     u8, bool         a word each: kernels then store without touching neighbours
- *     blocks           GGML's bytes, four a word
+ *     blocks           GGML's bytes, four a word; those of weights may be packed in pairs (see packing.ts)
  */
 import type { Operand } from "../../core/src/backend.ts";
-import { byteLengthOf, type DType } from "../../core/src/dtype.ts";
+import { byteLengthOf, type DType, dtypeInfo } from "../../core/src/dtype.ts";
 import { internalError } from "../../core/src/errors.ts";
 
 /** One piece of device memory. */
@@ -22,6 +22,8 @@ export interface DeviceMemory {
   readonly id: number;
   /** Bytes. */
   readonly size: number;
+  /** Whether it was made for bytes of the host, and goes to such again. */
+  readonly forHost: boolean;
   /** Which batch of recorded work used it last. */
   lastBatch: number;
 }
@@ -36,6 +38,10 @@ export class WebGpuBuffer {
   readonly byteLength: number;
   /** Whether it is a weight, which gets memory of exactly its size. */
   readonly constant: boolean;
+  /** Whether nothing will be written any more. */
+  frozen = false;
+  /** Whether its blocks lie in pairs by now, as recorded work will find them. */
+  packed = false;
   #memory: DeviceMemory | undefined;
   #freed = false;
 
@@ -67,8 +73,21 @@ export class WebGpuBuffer {
   }
 }
 
+/** A part of a buffer that is bound instead of the whole. */
+export interface BufferWindow {
+  /** Where it begins, as the device wants offsets aligned. */
+  readonly offsetBytes: number;
+  /** Its size in whole words. */
+  readonly byteLength: number;
+}
+
 /** One operand of a kernel of this backend. */
-export type WebGpuOperand = Operand<WebGpuBuffer>;
+export interface WebGpuOperand extends Operand<WebGpuBuffer> {
+  /** The part to bind: kernels that leave it out bind the whole, and cannot if that is beyond the device's limit. */
+  readonly window?: BufferWindow;
+  /** Whether the kernel reads blocks as they are: for others packed ones are unpacked first. */
+  readonly takesPacked?: boolean;
+}
 
 /** Whether each element has a word where its canonical form has a byte. */
 export function isSpread(dtype: DType): boolean {
@@ -80,7 +99,15 @@ export function isHalf(dtype: DType): boolean {
   return dtype === "f16" || dtype === "bf16";
 }
 
-/** Bytes on the device, in whole words. */
+/** Whether blocks begin within words, so that weights are packed: two blocks then lie in whole words. */
+export function isPackable(dtype: DType): boolean {
+  const { blockSize, blockBytes } = dtypeInfo(dtype);
+  return blockSize > 1 && blockBytes % 4 === 2;
+}
+
+/** Bytes on the device, in whole words, and in pairs of blocks where these can be packed. */
 export function deviceBytes(dtype: DType, numel: number): number {
-  return isSpread(dtype) ? 4 * numel : Math.ceil(byteLengthOf(dtype, numel) / 4) * 4;
+  if (isSpread(dtype)) return 4 * numel;
+  const unit = isPackable(dtype) ? 2 * dtypeInfo(dtype).blockBytes : 4;
+  return Math.ceil(byteLengthOf(dtype, numel) / unit) * unit;
 }

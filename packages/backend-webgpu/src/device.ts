@@ -15,16 +15,27 @@ export interface WebGpuBackendOptions {
   readonly device?: GPUDevice;
   /** Which of several adapters to prefer; `"high-performance"` when left out. */
   readonly powerPreference?: "low-power" | "high-performance";
-  /** Optional features that may be used, of {@linkcode OPTIONAL_FEATURES}; all that are there when left out. */
+  /** Features that may be used, of {@linkcode OPTIONAL_FEATURES}, where they are there; all of them when left out. */
   readonly features?: readonly string[];
   /** Whether an adapter that computes on the processor will do; an injected adapter or device always does. */
   readonly softwareAdapter?: boolean;
+  /**
+   * Whether to measure, when the backend is created, which variants of matmul are fastest on the device, which takes some
+   * tenths of a second once for each adapter; for devices that are no software when left out.
+   */
+  readonly tuneMatmul?: boolean;
   /** Bytes of tensors that may be alive at once; without end when left out. */
   readonly memoryBudgetBytes?: number;
 }
 
-/** Features that kernels or `profile` make use of where they are there. */
-export const OPTIONAL_FEATURES = ["shader-f16", "subgroups", "timestamp-query"] as const;
+/** Features of a device that kernels or `profile` make use of where they are there. */
+const DEVICE_FEATURES = ["shader-f16", "subgroups", "timestamp-query"] as const;
+
+/** Features of the shading language, which need no asking: a product of four pairs of 8-bit integers. */
+const LANGUAGE_FEATURES = ["packed_4x8_integer_dot_product"] as const;
+
+/** All features that may be used, and that {@linkcode WebGpuBackendOptions} may force off by leaving them out. */
+export const OPTIONAL_FEATURES = [...DEVICE_FEATURES, ...LANGUAGE_FEATURES] as const;
 
 /** Limits that are asked for up to what the adapter has. */
 const RAISED_LIMITS = [
@@ -56,12 +67,14 @@ export interface AcquiredDevice {
 /**
  * A device by the settings.
  *
- * @throws {BackendError} when the engine has no WebGPU, there is no adapter, only a software one, or it gives no device
+ * @throws {BackendError} when the engine has no WebGPU, there is no adapter, only a software one, it gives no device, or a
+ * feature is unknown
  */
 export async function acquireDevice(options: WebGpuBackendOptions): Promise<AcquiredDevice> {
+  checkFeatureNames(options);
   if (options.device !== undefined) return injectedDevice(options.device, options);
   const adapter = options.adapter ?? await findAdapter(options);
-  const features = OPTIONAL_FEATURES.filter((name) => allowed(options, name) && adapter.features.has(name));
+  const features = DEVICE_FEATURES.filter((name) => allowed(options, name) && adapter.features.has(name));
   const limits = Object.fromEntries(RAISED_LIMITS.map((name) => [name, adapter.limits[name]]));
   const device = await requestDevice(adapter, {
     label: "heed",
@@ -73,20 +86,35 @@ export async function acquireDevice(options: WebGpuBackendOptions): Promise<Acqu
     device,
     adapterName: nameOf(info),
     software: isSoftware(info),
-    features: new Set(features),
+    features: new Set([...features, ...languageFeatures(options)]),
     owned: true,
   };
 }
 
 function injectedDevice(device: GPUDevice, options: WebGpuBackendOptions): AcquiredDevice {
   const info = device.adapterInfo as GPUAdapterInfo | undefined; // engines of 2024 lack it
+  const features = DEVICE_FEATURES.filter((name) => allowed(options, name) && device.features.has(name));
   return {
     device,
     adapterName: info === undefined ? "an injected device" : nameOf(info),
     software: info === undefined ? undefined : isSoftware(info),
-    features: new Set(OPTIONAL_FEATURES.filter((name) => allowed(options, name) && device.features.has(name))),
+    features: new Set([...features, ...languageFeatures(options)]),
     owned: false,
   };
+}
+
+function languageFeatures(options: WebGpuBackendOptions): string[] {
+  // younger than the types, and than engines of 2023
+  const gpu = globalThis.navigator?.gpu as { wgslLanguageFeatures?: ReadonlySet<string> } | undefined;
+  return LANGUAGE_FEATURES.filter((name) => allowed(options, name) && gpu?.wgslLanguageFeatures?.has(name) === true);
+}
+
+function checkFeatureNames({ features = [] }: WebGpuBackendOptions): void {
+  const wrong = features.find((name) => !OPTIONAL_FEATURES.some((known) => known === name));
+  if (wrong === undefined) return;
+  throw new BackendError(
+    `Cannot create webgpu with the feature "${wrong}": it uses none of that name; use ${OPTIONAL_FEATURES.join(", ")}`,
+  );
 }
 
 function allowed({ features }: WebGpuBackendOptions, name: string): boolean {

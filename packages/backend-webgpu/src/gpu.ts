@@ -4,7 +4,8 @@
  */
 import { BackendError, showShape } from "../../core/src/errors.ts";
 import { ParameterArena } from "./arena.ts";
-import type { DeviceMemory, WebGpuOperand } from "./buffer.ts";
+import { bindOperand, type BoundMemory } from "./binding.ts";
+import type { WebGpuOperand } from "./buffer.ts";
 import type { AcquiredDevice } from "./device.ts";
 import { Encoder, MAX_BATCHED_DISPATCHES } from "./encoder.ts";
 import { Faults } from "./faults.ts";
@@ -64,11 +65,11 @@ export class Gpu {
     this.checkAlive(`run ${shader.label}`);
     const { encoder } = this;
     const compiled = this.pipelines.get(shader);
-    const memory: DeviceMemory[] = [];
-    for (let i = 0; i < operands.length; i++) memory.push(this.pool.forKernel(operands[i]!.buffer));
-    const group = this.pipelines.bindGroup(compiled, memory);
+    const bound: BoundMemory[] = [];
+    for (let i = 0; i < operands.length; i++) bound.push(bindOperand(this, shader.label, operands[i]!));
+    const group = this.pipelines.bindGroup(compiled, bound);
     const offset = this.#arena.put(parameters, shader.label);
-    for (let i = 0; i < memory.length; i++) memory[i]!.lastBatch = encoder.batch;
+    for (let i = 0; i < bound.length; i++) bound[i]!.memory.lastBatch = encoder.batch;
     const what = { label: shader.label, describe: () => `${shader.label} (${operands.map(show).join(", ")})` };
     encoder.dispatch(what, compiled.pipeline, group, offset, grid);
     if (encoder.pending === MAX_BATCHED_DISPATCHES) this.flush();
@@ -89,8 +90,13 @@ export class Gpu {
 
   /** Waits for all answers of the device so far, and throws the first that is an error. */
   async settle(): Promise<void> {
-    await Promise.all([this.faults.settle(), this.indexFaults.settle()]);
+    await this.answers();
     this.faults.throwFirst();
+  }
+
+  /** Waits for the device's answers to all work submitted so far, and not to what is submitted meanwhile. */
+  async answers(): Promise<void> {
+    await Promise.all([this.faults.settle(), this.indexFaults.settle()]);
   }
 
   /**

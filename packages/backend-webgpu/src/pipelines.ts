@@ -4,7 +4,7 @@
  * with it their bind groups.
  */
 import { SLOT_BYTES } from "./arena.ts";
-import type { DeviceMemory } from "./buffer.ts";
+import type { BoundMemory } from "./binding.ts";
 import type { Faults } from "./faults.ts";
 import type { Shader } from "./shader.ts";
 
@@ -28,6 +28,10 @@ interface Bindings {
   readonly groupLayout: GPUBindGroupLayout;
   readonly pipelineLayout: GPUPipelineLayout;
   readonly groups: Map<string, GPUBindGroup>;
+}
+
+function resourceOf({ memory: { gpu: buffer }, window }: BoundMemory): GPUBufferBinding {
+  return window === undefined ? { buffer } : { buffer, offset: window.offsetBytes, size: window.byteLength };
 }
 
 /** The pipelines and bind groups of one device. */
@@ -73,15 +77,18 @@ export class Pipelines {
   }
 
   /** The bind group of these buffers for a kernel. */
-  bindGroup({ shader, bindings }: Compiled, buffers: readonly DeviceMemory[]): GPUBindGroup {
+  bindGroup({ shader, bindings }: Compiled, buffers: readonly BoundMemory[]): GPUBindGroup {
     let key = "";
-    for (let i = 0; i < buffers.length; i++) key += `${buffers[i]!.id} `;
+    for (let i = 0; i < buffers.length; i++) {
+      const { memory, window } = buffers[i]!;
+      key += window === undefined ? `${memory.id} ` : `${memory.id}:${window.offsetBytes}:${window.byteLength} `;
+    }
     const found = bindings.groups.get(key);
     if (found !== undefined) return found;
     if (this.#groupsHeld >= MAX_BIND_GROUPS) this.#forgetGroups();
     const entries = [
       { binding: 0, resource: { buffer: this.#parameters, size: SLOT_BYTES } },
-      ...buffers.map(({ gpu }, i) => ({ binding: i + 1, resource: { buffer: gpu } })),
+      ...buffers.map((bound, i) => ({ binding: i + 1, resource: resourceOf(bound) })),
     ];
     const group = this.#faults.watch(
       () => `bind the operands of ${shader.label}`,

@@ -3,7 +3,8 @@
  * size class (four classes to a power of two: at most a quarter is wasted).
  *
  * Recorded work runs in order, so a kernel may write to memory that was freed a moment ago. `writeBuffer` runs before
- * all recorded work: for the host's bytes only memory will do that no recorded work uses.
+ * all recorded work: for the host's bytes only memory will do that no recorded work uses. They have lists of their own, or
+ * what a kernel gets would depend on where in a step the batches end.
  */
 import { byteLengthOf, type DType } from "../../core/src/dtype.ts";
 import { BackendError } from "../../core/src/errors.ts";
@@ -23,11 +24,26 @@ function sizeClass(bytes: number): number {
   return Math.ceil(bytes / step) * step;
 }
 
+/**
+ * Keeps a list in falling order of ids: the lowest is taken first, so what a step is given depends on what is free and not
+ * on the order in which it was freed, and a step that repeats itself meets the bind groups that it made before.
+ */
+function insert(list: DeviceMemory[], memory: DeviceMemory): void {
+  let [from, to] = [0, list.length];
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if (list[middle]!.id > memory.id) from = middle + 1;
+    else to = middle;
+  }
+  list.splice(from, 0, memory);
+}
+
 /** The memory of one device. */
 export class MemoryPool {
   readonly #device: GPUDevice;
   readonly #faults: Faults;
-  readonly #free = new Map<number, DeviceMemory[]>();
+  readonly #freeForKernels = new Map<number, DeviceMemory[]>();
+  readonly #freeForHost = new Map<number, DeviceMemory[]>();
   readonly #unwanted: DeviceMemory[] = [];
   #freeBytes = 0;
   /** Buffers created so far. */
@@ -47,14 +63,20 @@ export class MemoryPool {
     return Math.min(maxBufferSize, maxStorageBufferBindingSize);
   }
 
-  /** A handle. @throws {BackendError} when the device's limits do not admit it */
+  /** The most bytes a weight can have, which matmul and gather bind in parts. */
+  get largestWeight(): number {
+    return this.#device.limits.maxBufferSize;
+  }
+
+  /** A handle; a weight may be larger than what can be bound whole. @throws {BackendError} beyond the device's limits */
   allocate(dtype: DType, numel: number, constant = false): WebGpuBuffer {
-    const bytes = byteLengthOf(dtype, numel);
     const buffer = new WebGpuBuffer(dtype, numel, constant);
-    if (buffer.byteLength <= this.largestBuffer) return buffer;
+    const limit = constant ? this.largestWeight : this.largestBuffer;
+    if (buffer.byteLength <= limit) return buffer;
+    const what = `${numel} elements of ${dtype} (${byteLengthOf(dtype, numel)} bytes)`;
     throw new BackendError(
-      `Cannot allocate ${numel} elements of ${dtype} (${bytes} bytes) on webgpu: the device binds at most ` +
-        `${this.largestBuffer} bytes at once; split the tensor, or use another backend`,
+      `Cannot allocate ${what} on webgpu: the device ${constant ? "has buffers of" : "binds"} at most ${limit} bytes` +
+        `${constant ? "" : " at once"}; split the tensor, or use another backend`,
     );
   }
 
@@ -69,14 +91,15 @@ export class MemoryPool {
   }
 
   #place(buffer: WebGpuBuffer, batch: number): DeviceMemory {
-    const size = buffer.constant ? Math.max(buffer.byteLength, 4) : sizeClass(buffer.byteLength);
-    const memory = this.#reuse(size, batch) ?? this.#create(buffer, Math.min(size, this.largestBuffer));
+    const { constant, byteLength } = buffer;
+    const size = constant ? Math.max(byteLength, 4) : Math.min(sizeClass(byteLength), this.largestBuffer);
+    const memory = this.#reuse(size, batch) ?? this.#create(buffer, size, batch !== Infinity);
     buffer.place(memory);
     return memory;
   }
 
   #reuse(size: number, batch: number): DeviceMemory | undefined {
-    const list = this.#free.get(size);
+    const list = (batch === Infinity ? this.#freeForKernels : this.#freeForHost).get(size);
     if (list === undefined) return undefined;
     for (let i = list.length - 1; i >= 0; i--) {
       if (list[i]!.lastBatch >= batch) continue;
@@ -87,11 +110,12 @@ export class MemoryPool {
     return undefined;
   }
 
-  #create({ dtype, numel }: WebGpuBuffer, size: number): DeviceMemory {
-    const describe = (): string => `allocate ${size} bytes for ${numel} elements of ${dtype}`;
+  #create({ dtype, numel }: WebGpuBuffer, size: number, forHost: boolean): DeviceMemory {
+    const taken = this.deviceBytes;
+    const describe = (): string => `allocate ${size} bytes for ${numel} elements of ${dtype} besides ${taken} bytes taken`;
     const gpu = this.#faults.watch(describe, () => this.#device.createBuffer({ size, usage: USAGE }));
     this.deviceBytes += size;
-    return { gpu, id: ++this.created, size, lastBatch: 0 };
+    return { gpu, id: ++this.created, size, forHost, lastBatch: 0 };
   }
 
   /** Takes a buffer's memory back. */
@@ -102,9 +126,10 @@ export class MemoryPool {
       this.#unwanted.push(memory);
       return;
     }
-    const list = this.#free.get(memory.size);
-    if (list === undefined) this.#free.set(memory.size, [memory]);
-    else list.push(memory);
+    const free = memory.forHost ? this.#freeForHost : this.#freeForKernels;
+    const list = free.get(memory.size);
+    if (list === undefined) free.set(memory.size, [memory]);
+    else insert(list, memory);
     this.#freeBytes += memory.size;
   }
 
@@ -119,8 +144,10 @@ export class MemoryPool {
 
   /** Gives all free memory back to the device. */
   clear(): void {
-    for (const list of this.#free.values()) this.#unwanted.push(...list);
-    this.#free.clear();
+    for (const free of [this.#freeForKernels, this.#freeForHost]) {
+      for (const list of free.values()) this.#unwanted.push(...list);
+      free.clear();
+    }
     this.#freeBytes = 0;
     this.destroyUnwanted();
   }

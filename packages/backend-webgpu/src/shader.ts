@@ -1,5 +1,5 @@
 /**
- * What a kernel is made of: a prelude of `enable`, `const` and the like, then WGSL files in the order listed. There is no
+ * What a kernel is made of: a prelude of `enable` and `const`, then WGSL files in the order listed. There is no
  * preprocessor; a file is specialised by the constants before it and by its neighbours in the list.
  */
 
@@ -11,24 +11,28 @@ export class Shader {
   readonly access: string;
   readonly #constants: Readonly<Record<string, string | number>>;
   readonly #files: readonly string[];
+  readonly #features: readonly string[];
 
-  /** `constants` become `const NAME = value;`. */
+  /** `constants` become `const NAME = value;`, and `features` `enable NAME;`. */
   constructor(
     label: string,
     access: string,
     constants: Readonly<Record<string, string | number>>,
     files: readonly string[],
+    features: readonly string[] = [],
   ) {
     this.label = label;
     this.access = access;
     this.#constants = constants;
     this.#files = files;
+    this.#features = features;
   }
 
   /** The whole text. */
   get code(): string {
+    const enables = this.#features.map((name) => `enable ${name};`);
     const prelude = Object.entries(this.#constants).map(([name, value]) => `const ${name} = ${value};`);
-    return [`// ${this.label}`, ...prelude, ...this.#files].join("\n");
+    return [`// ${this.label}`, ...enables, ...prelude, ...this.#files].join("\n");
   }
 }
 

@@ -7,8 +7,9 @@
  */
 import { byteLengthOf } from "../../core/src/dtype.ts";
 import { BackendError, internalError } from "../../core/src/errors.ts";
-import { isSpread, type WebGpuBuffer } from "./buffer.ts";
+import { type BufferWindow, isSpread, type WebGpuBuffer } from "./buffer.ts";
 import type { Gpu } from "./gpu.ts";
+import { unpack } from "./packing.ts";
 import { Shader } from "./shader.ts";
 import PARAMETERS from "./wgsl/parameters.wgsl" with { type: "text" };
 import PATCH from "./wgsl/patch.wgsl" with { type: "text" };
@@ -24,6 +25,7 @@ export function upload(gpu: Gpu, buffer: WebGpuBuffer, offsetBytes: number, byte
   if (offsetBytes < 0 || offsetBytes + bytes.length > total) {
     throw internalError(`a write of ${bytes.length} bytes at ${offsetBytes} misses a buffer of ${total}`);
   }
+  unpack(gpu, buffer);
   if (isSpread(buffer.dtype)) {
     sendWords(gpu, buffer, 4 * offsetBytes, new Uint8Array(Uint32Array.from(bytes).buffer));
     return;
@@ -65,9 +67,17 @@ function patch(gpu: Gpu, buffer: WebGpuBuffer, offsetBytes: number, bytes: Uint8
     bits |= byte << shift;
     mask |= 0xff << shift;
   });
-  const attrs = [Math.floor(offsetBytes / 4), mask, bits];
-  const operand = { buffer, dtype: buffer.dtype, shape: [1], strides: [1], offset: 0 };
+  const window = windowAround(gpu, buffer, offsetBytes);
+  const attrs = [Math.floor((offsetBytes - window.offsetBytes) / 4), mask, bits];
+  const operand = { buffer, dtype: buffer.dtype, shape: [1], strides: [1], offset: 0, window };
   gpu.run(PATCH_WORD, [operand], { shape: [1], operands: [], numel: 1, attrs }, [1, 1, 1]);
+}
+
+/** A small part of a buffer that holds a byte. */
+function windowAround({ device }: Gpu, { byteLength }: WebGpuBuffer, offsetBytes: number): BufferWindow {
+  const alignment = device.limits.minStorageBufferOffsetAlignment;
+  const from = Math.floor(offsetBytes / alignment) * alignment;
+  return { offsetBytes: from, byteLength: Math.min(alignment, byteLength - from) };
 }
 
 /**
@@ -82,6 +92,7 @@ export function download(
   numel: number,
   lost: Promise<never>,
 ): Promise<Uint8Array> {
+  unpack(gpu, buffer);
   const spread = isSpread(buffer.dtype);
   const from = spread ? 4 * start : byteLengthOf(buffer.dtype, start);
   const end = from + (spread ? 4 * numel : byteLengthOf(buffer.dtype, numel));
@@ -99,10 +110,12 @@ export function download(
 
 /** The bytes, unless the work that makes them failed or the device is lost. */
 async function settled(gpu: Gpu, read: Promise<Uint8Array>, what: string, lost: Promise<never>): Promise<Uint8Array> {
+  const answers = gpu.answers();
   read.catch(() => {}); // where the loss is told first
   try {
     const bytes = await Promise.race([read, lost]);
-    await Promise.race([gpu.settle(), lost]);
+    await Promise.race([answers, lost]);
+    gpu.faults.throwFirst();
     return bytes;
   } catch (error) {
     gpu.faults.throwFirst();

@@ -37,6 +37,18 @@ fn f16_to_f32_bits(h: u32) -> u32 {
   return sign | bitcast<u32>(f32(mantissa) * 0x1p-24f); // subnormal there, normal here
 }
 
+// Both f16 or bf16 of a word, without branches.
+fn pair_of(word: u32, dtype: u32) -> vec2f {
+  let bits = vec2u(word & 0xffffu, word >> 16u);
+  if (dtype == BF16) { return bitcast<vec2f>(bits << vec2u(16u)); }
+  let magnitude = bits & vec2u(0x7fffu);
+  let normal = (magnitude << vec2u(13u)) + vec2u(0x38000000u);
+  let tiny = bitcast<vec2u>(vec2f(magnitude) * 0x1p-24f);
+  let finite = select(normal, tiny, magnitude < vec2u(0x400u));
+  let wide = select(finite, normal + vec2u(0x38000000u), magnitude >= vec2u(0x7c00u)); // infinity, NaN
+  return bitcast<vec2f>(wide | ((bits & vec2u(0x8000u)) << vec2u(16u)));
+}
+
 // The nearest f16, ties to even; NaN stays NaN.
 fn f32_to_f16_bits(bits: u32) -> u32 {
   let sign = (bits >> 16u) & 0x8000u;

@@ -14,12 +14,25 @@ import { showShape } from "../../../../core/src/errors.ts";
 import type { WebGpuBuffer, WebGpuOperand } from "../../buffer.ts";
 import type { Gpu } from "../../gpu.ts";
 import { dtypeConstant } from "../elementwise.ts";
-import { viaF32 } from "../temporaries.ts";
+import { viaF32, withTemporary } from "../temporaries.ts";
 import { attentionParameters, type Extras } from "./parameters.ts";
-import { bindingsOf, shaderFor, workgroupBytes } from "./shader.ts";
+import { bindingsOf, type Lines, mergeShader, partWords, shaderFor, tileBytes, type Variant } from "./shader.ts";
 
-/** Rows of a tile, as tile.wgsl has it. */
-const ROWS = 8;
+/** Invocations of a workgroup in rows.wgsl and in merge.wgsl, and rows of a tile in tile.wgsl. */
+const ROWS_LANES = 8;
+const MERGE_LANES = 64;
+const TILE_ROWS = 32;
+
+/** The largest head size that leaves an invocation of tile.wgsl its registers, and few_rows.wgsl enough of them. */
+const MAX_TILED_SIZE = 256;
+
+/** Up to so many rows of a head few_rows.wgsl takes. */
+const FEW_ROWS = 8;
+
+/** Keys are split into parts up to so many, until a GPU, or a processor, has enough to do. */
+const MAX_PARTS = 32;
+const ENOUGH_WORKGROUPS = 256;
+const ENOUGH_INVOCATIONS = 32;
 
 /** The kernel. */
 export function attention(gpu: Gpu): NonNullable<FusedKernels<WebGpuBuffer>["attention"]> {
@@ -28,11 +41,10 @@ export function attention(gpu: Gpu): NonNullable<FusedKernels<WebGpuBuffer>["att
     supports(inputs, attrs): boolean {
       const [query, key, value] = inputs;
       const { mask, blockKinds, blockTable } = named(inputs, attrs);
-      const { maxComputeWorkgroupStorageSize, maxStorageBuffersPerShaderStage } = gpu.device.limits;
-      return isFloat(query!.dtype) && isReadable(key!) && isReadable(value!) &&
+      const { maxStorageBuffersPerShaderStage } = gpu.device.limits;
+      return isFloat(query!.dtype) && areReadable(key!, value!) &&
         (mask === undefined || mask.dtype === "bool" || isFloat(mask.dtype)) &&
         (blockKinds === undefined) === (blockTable === undefined) &&
-        workgroupBytes(query!.shape[4]!, value!.shape[3]!) <= maxComputeWorkgroupStorageSize &&
         inputs.length + 3 <= maxStorageBuffersPerShaderStage; // output, logSumExp, the status of pages
     },
     run(inputs, [out, logSumExp], attrs): void {
@@ -45,9 +57,50 @@ function named(inputs: readonly WebGpuOperand[], { extras }: AttentionAttrs): Ex
   return Object.fromEntries(extras.map((name, i) => [name, inputs[3 + i]!]));
 }
 
-/** Floats as they may lie, q8_0 along the last dim. */
-function isReadable({ dtype, strides }: WebGpuOperand): boolean {
-  return isFloat(dtype) || (dtype === "q8_0" && strides[3] === 1);
+/** Floats as they may lie, or both q8_0 along the last dim. */
+function areReadable(key: WebGpuOperand, value: WebGpuOperand): boolean {
+  if (key.dtype !== "q8_0" && value.dtype !== "q8_0") return isFloat(key.dtype) && isFloat(value.dtype);
+  return key.dtype === value.dtype && key.strides[3] === 1 && value.strides[3] === 1;
+}
+
+/** How keys and values are read: as they both lie. */
+function linesOfBoth(key: WebGpuOperand, value: WebGpuOperand): Lines {
+  const lines = linesOf(key);
+  return lines === linesOf(value) ? lines : "singly";
+}
+
+function linesOf({ dtype, shape, strides, offset }: WebGpuOperand): Lines {
+  if (dtype === "q8_0") return "q8_0";
+  const steps = [...strides.slice(0, -1), shape.at(-1)!, offset];
+  const inFours = strides.at(-1) === 1 && steps.every((n) => n % 4 === 0);
+  return !inFours ? "singly" : dtype === "f32" ? "words" : "halves";
+}
+
+/** How a call is run. */
+interface Plan {
+  readonly variant: Variant;
+  /** Into how many parts the keys are split; 1 for not at all. */
+  readonly parts: number;
+  /** Workgroups of one head of one batch row. */
+  readonly workgroups: number;
+}
+
+/** It does not look at S, so that a step of decoding is run as the one before. */
+function planFor({ acquired, device }: Gpu, query: WebGpuOperand, value: WebGpuOperand): Plan {
+  const [batch, heads, groups, times, size] = query.shape as [number, number, number, number, number];
+  const rows = groups * times;
+  const fours = Math.ceil(rows / 4);
+  const sizes = [size, value.shape[3]!];
+  const { maxComputeWorkgroupStorageSize } = device.limits;
+  const fits = Math.max(...sizes) <= MAX_TILED_SIZE && tileBytes(sizes) <= maxComputeWorkgroupStorageSize;
+  if (acquired.software === true || !fits) {
+    const parts = fours * heads * batch < ENOUGH_INVOCATIONS ? MAX_PARTS : 1;
+    return { variant: "rows", parts, workgroups: Math.ceil(fours * parts / ROWS_LANES) };
+  }
+  const few = rows <= FEW_ROWS;
+  const pieces = few ? fours : Math.ceil(rows / TILE_ROWS);
+  const parts = Math.max(1, Math.min(MAX_PARTS, Math.ceil(ENOUGH_WORKGROUPS / (pieces * heads * batch))));
+  return { variant: few ? "few_rows" : "tile", parts, workgroups: pieces * parts };
 }
 
 function attend(
@@ -59,19 +112,33 @@ function attend(
 ): void {
   const [query, key, value] = inputs;
   const extras = named(inputs, attrs);
-  const [batch, heads, groups, times, size] = query!.shape;
+  const [batch, heads, groups, times, size] = query!.shape as [number, number, number, number, number];
+  const width = value!.shape[3]!;
+  const { variant, parts, workgroups } = planFor(gpu, query!, value!);
   const { tag, status } = armPages(gpu, key!, extras.pageTable);
-  const bindings = bindingsOf(extras, logSumExp, status);
-  const shader = shaderFor({
-    dtypes: [query!, key!, value!].map(({ dtype }) => dtypeConstant(dtype)),
-    sizes: [size!, value!.shape[3]!],
-    bindings: bindings.map(({ name, operand }) => `${name}:${dtypeConstant(operand.dtype)}`),
-    dropout: attrs.dropout !== undefined,
-    offsetByLength: attrs.offset === "keyLengths",
+  const parameters = attentionParameters(inputs, extras, attrs, tag, parts);
+  const into = (to: WebGpuOperand, total: WebGpuOperand | undefined): void => {
+    const bindings = bindingsOf(extras, total, status);
+    const shader = shaderFor({
+      ...{ variant, split: parts > 1, queryLines: linesOf(query!), lines: linesOfBoth(key!, value!) },
+      dtypes: [query!, key!, value!].map(({ dtype }) => dtypeConstant(dtype)),
+      sizes: [size, width],
+      bindings: bindings.map(({ name, operand }) => `${name}:${dtypeConstant(operand.dtype)}`),
+      softcap: attrs.softcap !== 0,
+      dropout: attrs.dropout !== undefined,
+      offsetByLength: attrs.offset === "keyLengths",
+    });
+    const operands = [to, query!, key!, value!, ...bindings.map(({ operand }) => operand)];
+    gpu.run(shader, operands, parameters, [workgroups, heads, batch]);
+  };
+  if (parts === 1) return into(out, logSumExp);
+  const rows = groups * times;
+  withTemporary(gpu, "f32", [batch * heads * rows * parts * partWords(width)], (results) => {
+    into(results, undefined);
+    const operands = [out, results, ...(logSumExp === undefined ? [] : [logSumExp])];
+    const shader = mergeShader(width, logSumExp !== undefined);
+    gpu.run(shader, operands, parameters, [Math.ceil(rows * width / MERGE_LANES), heads, batch]);
   });
-  const operands = [out, query!, key!, value!, ...bindings.map(({ operand }) => operand)];
-  const parameters = attentionParameters(inputs, extras, attrs, tag);
-  gpu.run(shader, operands, parameters, [Math.ceil(groups! * times! / ROWS), heads!, batch!]);
 }
 
 /** Has the pages of a table checked, where there is one. */

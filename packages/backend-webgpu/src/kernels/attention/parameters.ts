@@ -15,6 +15,7 @@ export function attentionParameters(
   extras: Extras,
   attrs: AttentionAttrs,
   tag: number,
+  parts: number,
 ): number[] {
   const [, heads, groups, times] = query!.shape;
   const { mask, alibiSlopes, sinks, keyLengths, keyPositions, pageTable, blockKinds, blockTable } = extras;
@@ -37,7 +38,7 @@ export function attentionParameters(
     ...[f32Bits(scale), f32Bits(softcap)],
     ...[offset === "keyLengths" ? 0 : offset, Math.min(left, FAR), Math.min(right, FAR), Math.min(sinkTokens, FAR)],
     ...[f32Bits(dropout?.p ?? 0), dropout?.seed[0] ?? 0, dropout?.seed[1] ?? 0],
-    tag,
+    ...[tag, parts],
   ];
 }
 

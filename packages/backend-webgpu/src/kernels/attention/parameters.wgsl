@@ -17,7 +17,7 @@ struct Params {
   scale: f32, softcap: f32,
   offset: i32, left: i32, right: i32, sink_tokens: i32,
   dropped: f32, seed0: u32, seed1: u32,
-  tag: u32,
+  tag: u32, parts: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

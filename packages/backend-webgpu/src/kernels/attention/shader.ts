@@ -1,10 +1,11 @@
-/** The shader of an attention call: which files it is made of, and where its operands are bound. */
+/** The shaders of an attention call: which files they are made of, and where their operands are bound. */
 import type { WebGpuOperand } from "../../buffer.ts";
 import { Shader, Shaders } from "../../shader.ts";
 import CHECK_INDEX from "../../wgsl/check_index.wgsl" with { type: "text" };
 import ELEMENTS from "../../wgsl/elements.wgsl" with { type: "text" };
 import FLOAT_BITS from "../../wgsl/float_bits.wgsl" with { type: "text" };
 import EXP from "../../wgsl/math/exp.wgsl" with { type: "text" };
+import EXP_BELOW_ZERO from "../../wgsl/math/exp_below_zero.wgsl" with { type: "text" };
 import LOG from "../../wgsl/math/log.wgsl" with { type: "text" };
 import THREEFRY from "../../wgsl/threefry.wgsl" with { type: "text" };
 import ALIBI from "./extras/alibi.wgsl" with { type: "text" };
@@ -26,9 +27,23 @@ import POSITIONS from "./extras/positions.wgsl" with { type: "text" };
 import NO_POSITIONS from "./extras/positions_none.wgsl" with { type: "text" };
 import SINKS from "./extras/sinks.wgsl" with { type: "text" };
 import NO_SINKS from "./extras/sinks_none.wgsl" with { type: "text" };
-import LINES from "./lines.wgsl" with { type: "text" };
+import FEW_ROWS from "./few_rows.wgsl" with { type: "text" };
+import HALF_FLOATS from "./halves.wgsl" with { type: "text" };
+import HALVES from "./lines_halves.wgsl" with { type: "text" };
+import Q8_0 from "./lines_q8_0.wgsl" with { type: "text" };
+import SINGLY from "./lines.wgsl" with { type: "text" };
+import WORDS from "./lines_words.wgsl" with { type: "text" };
+import MERGE from "./merge.wgsl" with { type: "text" };
+import OUT_FOURS from "./out_fours.wgsl" with { type: "text" };
+import OUT from "./out.wgsl" with { type: "text" };
 import PARAMETERS from "./parameters.wgsl" with { type: "text" };
+import PARTS from "./parts.wgsl" with { type: "text" };
+import QUERIES from "./queries.wgsl" with { type: "text" };
+import QUERY_WORDS from "./queries_words.wgsl" with { type: "text" };
+import ROWS from "./rows.wgsl" with { type: "text" };
+import SCORES from "./scores.wgsl" with { type: "text" };
 import TILE from "./tile.wgsl" with { type: "text" };
+import TOTALS from "./totals.wgsl" with { type: "text" };
 import type { Extras } from "./parameters.ts";
 
 /** An operand after output, query, key and value; its constant `NAME_AT` is its binding, and `NAME` its dtype. */
@@ -37,14 +52,28 @@ interface Binding {
   readonly operand: WebGpuOperand;
 }
 
+/** How keys and values are read: elements singly, or four at once where they lie together. */
+export type Lines = "singly" | "words" | "halves" | "q8_0";
+
+const VARIANTS = { rows: ROWS, tile: TILE, few_rows: FEW_ROWS };
+
+/** The ways to attend; attention.ts tells of them. */
+export type Variant = keyof typeof VARIANTS;
+
 /** What decides which shader a call takes. */
 interface ShaderKey {
+  readonly variant: Variant;
+  /** Whether a row's keys are split into parts. */
+  readonly split: boolean;
+  readonly queryLines: Lines;
+  readonly lines: Lines;
   /** The constants of query's, key's and value's dtypes. */
   readonly dtypes: readonly string[];
   /** D and Dv. */
   readonly sizes: readonly number[];
   /** What is bound after them, as `NAME:DTYPE`. */
   readonly bindings: readonly string[];
+  readonly softcap: boolean;
   readonly dropout: boolean;
   readonly offsetByLength: boolean;
 }
@@ -84,16 +113,28 @@ export function bindingsOf(
   return all.flatMap(([name, operand]) => operand === undefined ? [] : [{ name, operand }]);
 }
 
-/** Keys of a block: 2048 elements of the wider of keys and values, 8 KiB. */
-function blockKeys(widest: number): number {
-  return Math.max(1, Math.min(32, Math.floor(2048 / widest)));
+/** Words that a part of the keys gives of a row: the output, the maximum, the sum, and what kind of scores there were. */
+export function partWords(valueSize: number): number {
+  return 4 * foursOf(valueSize) + 4;
 }
 
-/** Workgroup memory that a call takes, in bytes. */
-export function workgroupBytes(size: number, valueSize: number): number {
-  const widest = Math.max(size, valueSize);
-  const keys = blockKeys(widest);
-  return 4 * (8 * size + keys * widest + 8 * keys);
+function foursOf(size: number): number {
+  return Math.ceil(size / 4);
+}
+
+/** Fours of a line that tile.wgsl has in workgroup memory at a time. */
+function sliceOf(sizes: readonly number[]): number {
+  return Math.min(16, Math.max(...sizes.map(foursOf)));
+}
+
+/** Workgroup memory that tile.wgsl takes, in bytes: queries, lines, weights, and what invocations tell each other. */
+export function tileBytes(sizes: readonly number[]): number {
+  return 16 * (2 * 32 * (sliceOf(sizes) + 1) + 8 * 33 + 64);
+}
+
+/** Invocations that share a line in few_rows.wgsl, a power of two; there are 64 in all. */
+export function foursAcross(sizes: readonly number[]): number {
+  return 2 ** Math.max(3, ...sizes.map((size) => Math.ceil(Math.log2(foursOf(size)))));
 }
 
 const SHADERS = new Shaders((text) => make(JSON.parse(text) as ShaderKey)); // as shaderFor() wrote it
@@ -103,14 +144,26 @@ export function shaderFor(key: ShaderKey): Shader {
   return SHADERS.get(JSON.stringify(key));
 }
 
-function make({ dtypes, sizes, bindings, dropout, offsetByLength }: ShaderKey): Shader {
+const LINES: Readonly<Record<Lines, string>> = { singly: SINGLY, words: WORDS, halves: HALVES, q8_0: Q8_0 };
+
+/** Operands that change scores. */
+const CHANGES = ["MASK", "ALIBI", "KINDS"];
+
+/** lines_q8_0.wgsl has no use for a dtype's constant. */
+function plain(dtype: string): string {
+  return dtype === "Q8_0" ? "F32" : dtype;
+}
+
+function make({ variant, split, queryLines, lines, dtypes, sizes, bindings, softcap, dropout, offsetByLength }: ShaderKey): Shader {
   const bound = new Map(bindings.map((entry) => entry.split(":") as [string, string])); // as attend() put them together
   const [size, valueSize] = sizes as [number, number];
-  const widest = Math.max(size, valueSize);
   const constants: Record<string, string> = {
-    ...{ QUERY: dtypes[0]!, KEY: dtypes[1]!, VALUE: dtypes[2]! },
-    ...{ D: `${size}u`, DV: `${valueSize}u`, WIDEST: `${widest}u`, KEYS: `${blockKeys(widest)}u` },
-    ...{ SHARE_OF_DV: `${Math.ceil(valueSize / 8)}u`, DROPOUT: `${dropout}`, OFFSET_BY_LENGTH: `${offsetByLength}` },
+    ...{ QUERY: dtypes[0]!, KEY: plain(dtypes[1]!), VALUE: plain(dtypes[2]!), SPLIT: `${split}` },
+    ...{ D: `${size}u`, DV: `${valueSize}u`, PART_WORDS: `${partWords(valueSize)}u` },
+    ...{ CHUNKS: `${foursOf(size)}u`, VALUE_CHUNKS: `${foursOf(valueSize)}u` },
+    ...{ SLICE: `${sliceOf(sizes)}u`, ACROSS: `${foursAcross(sizes)}u` },
+    ...{ DROPOUT: `${dropout}`, OFFSET_BY_LENGTH: `${offsetByLength}` },
+    ...{ SOFTCAP: `${softcap}`, CHANGES: `${CHANGES.some((name) => bound.has(name))}` },
   };
   [...bound].forEach(([name, dtype], i) => {
     const at = FIRST_BINDING + i;
@@ -119,13 +172,33 @@ function make({ dtypes, sizes, bindings, dropout, offsetByLength }: ShaderKey): 
   });
   const mask = bound.get("MASK");
   const files = [
-    ...[ELEMENTS, FLOAT_BITS, EXP, LOG, PARAMETERS, LINES],
+    ...[ELEMENTS, FLOAT_BITS, EXP, EXP_BELOW_ZERO, LOG, PARAMETERS, HALF_FLOATS, LINES[lines]],
+    ...[queryLines === "words" ? QUERY_WORDS : QUERIES, valueSize % 4 === 0 ? OUT_FOURS : OUT],
     ...(bound.has("STATUS") ? [CHECK_INDEX] : []),
     mask === undefined ? NO_MASK : mask === "BOOL" ? MASK_BOOL : MASK_FLOAT,
     ...EXTRA_FILES.map(([name, present, absent]) => bound.has(name) ? present : absent),
     ...(dropout ? [THREEFRY, DROPOUT] : [NO_DROPOUT]),
-    TILE,
+    ...[TOTALS, SCORES, PARTS, VARIANTS[variant]],
   ];
   const access = `wrrr${[...bound.keys()].map((name) => WRITTEN.has(name) ? "w" : "r").join("")}`;
-  return new Shader(`attention_tile_${dtypes[0]!.toLowerCase()}`, access, constants, files);
+  return new Shader(`attention_${variant}_${dtypes[0]!.toLowerCase()}`, access, constants, files);
 }
+
+/** The shader that brings parts together; it writes logSumExp or does not. */
+export function mergeShader(valueSize: number, logSum: boolean): Shader {
+  return MERGE_SHADERS.get(`${valueSize} ${logSum}`);
+}
+
+const MERGE_SHADERS = new Shaders((key) => {
+  const [valueSize, logSum] = key.split(" ") as [string, string]; // as mergeShader() put them together
+  const width = Number(valueSize);
+  const constants = {
+    ...{ DV: `${width}u`, VALUE_CHUNKS: `${foursOf(width)}u`, PART_WORDS: `${partWords(width)}u`, LOG_SUM_AT: 3 },
+  };
+  const files = [
+    ...[FLOAT_BITS, EXP, EXP_BELOW_ZERO, LOG, PARAMETERS, TOTALS],
+    ...(logSum === "true" ? [LOG_SUM_EXP] : [NO_LOG_SUM_EXP]),
+    MERGE,
+  ];
+  return new Shader("attention_merge", logSum === "true" ? "wrw" : "wr", constants, files);
+});

@@ -1,194 +1,170 @@
-// A workgroup attends with 8 rows: neighbouring times, all heads of the group together, so that each block of keys and
-// values is read once for them. Blocks of KEYS keys go through workgroup memory, where values follow keys in the same
-// place. 8 invocations share a row: each holds every eighth element of its output, and all know its maximum and its sum.
+// A workgroup attends with 32 rows to 32 keys at a time: 8 x 8 invocations, each with four rows and four keys, that is four
+// rows and every eighth four of the output. Queries, keys and values go through workgroup memory, SLICE fours of a line at
+// a time; keys and values take turns in one place. All invocations of a row know its maximum; sums they add up at the end.
+// Lines are one four longer than they need be, so that neighbours find theirs in different banks.
 
-const ROWS = 8u;
-const LANES = 64u;
-const SHARES = 8u;
+const KEYS = 32u;
+const ROWS = 32u;
+const INVOCATIONS = 64u;
+const PITCH = SLICE + 1u;
+const KEY_SLICES = (CHUNKS + SLICE - 1u) / SLICE;
+const VALUE_SLICES = (VALUE_CHUNKS + SLICE - 1u) / SLICE;
+const SHARE = (SLICE + 7u) / 8u;
+const EVERY_EIGHTH = vec4u(0u, 8u, 16u, 24u);
 
-var<workgroup> query_tile: array<f32, ROWS * D>;
-var<workgroup> lines: array<f32, KEYS * WIDEST>;
-var<workgroup> weights: array<f32, ROWS * KEYS>;
+var<workgroup> queries_here: array<vec4f, ROWS * PITCH>;
+var<workgroup> lines_here: array<vec4f, KEYS * PITCH>;
+var<workgroup> weights_here: array<vec4f, 8u * (KEYS + 1u)>;
+var<workgroup> told: array<vec4f, INVOCATIONS>;
 
-// What a row knows of the scores so far: their maximum, the sum of e^(score - maximum), and whether one of them was NaN or
-// infinity, which makes the row NaN.
-struct Total {
-  seen: bool,
-  maximum: f32,
-  sum: f32,
-  spoilt: bool,
-}
-
-fn row_count() -> u32 {
-  return params.groups * params.times;
-}
-
-// Row i of all of a head; beyond the last it is the last again, whose results are not stored.
-fn row_of(i: u32, batch: u32, head: u32) -> Row {
-  let clamped = min(i, row_count() - 1u);
-  return Row(batch, head, clamped % params.groups, clamped / params.groups);
-}
-
-fn query_position(batch: u32, time: u32) -> i32 {
-  if (OFFSET_BY_LENGTH) { return i32(time) + key_length(batch) - i32(params.times); }
-  return i32(time) + params.offset;
-}
-
-fn load_queries(first: u32, batch: u32, head: u32, lane: u32) {
-  for (var e = lane; e < ROWS * D; e += LANES) {
-    let row = row_of(first + e / D, batch, head);
-    let at = params.query_at + row.batch * params.query_b + row.head * params.query_h + row.group * params.query_g +
-      row.time * params.query_t + (e % D) * params.query_d;
-    query_tile[e] = query_at(at) * params.scale;
+// Row i of the tile lies at place i % 4 * 8 + i / 4: the first rows of all fours side by side, then the second, …
+fn load_queries(tile: u32, batch: u32, head: u32, slice: u32, lane: u32) {
+  for (var e = lane; e < ROWS * SLICE; e += INVOCATIONS) {
+    let place = e / SLICE;
+    let row = row_of(tile + place % 8u * 4u + place / 8u, batch, head);
+    queries_here[place * PITCH + e % SLICE] = query_chunk(row, slice * SLICE + e % SLICE);
   }
 }
 
-fn load_keys(batch: u32, head: u32, first: u32, count: u32, lane: u32) {
-  for (var e = lane; e < count * D; e += LANES) {
-    let slot = slot_of(batch, first + e / D);
-    lines[e] = key_at(params.key_at + slot.x * params.key_b + head * params.key_h + slot.y * params.key_s +
-      (e % D) * params.key_d);
+fn load_keys(batch: u32, head: u32, first: u32, last: u32, slice: u32, lane: u32) {
+  for (var e = lane; e < KEYS * SLICE; e += INVOCATIONS) {
+    let c = slice * SLICE + e % SLICE;
+    var four = vec4f();
+    if (c < CHUNKS) { four = keys_at(key_line(batch, head, min(first + e / SLICE, last)), c); }
+    lines_here[e / SLICE * PITCH + e % SLICE] = four;
   }
 }
 
-fn load_values(batch: u32, head: u32, first: u32, count: u32, lane: u32) {
-  for (var e = lane; e < count * DV; e += LANES) {
-    let slot = slot_of(batch, first + e / DV);
-    lines[e] = value_at(params.value_at + slot.x * params.value_b + head * params.value_h + slot.y * params.value_s +
-      (e % DV) * params.value_d);
+fn load_values(batch: u32, head: u32, first: u32, last: u32, slice: u32, lane: u32) {
+  for (var e = lane; e < KEYS * SLICE; e += INVOCATIONS) {
+    let c = slice * SLICE + e % SLICE;
+    var four = vec4f();
+    if (c < VALUE_CHUNKS) { four = values_at(value_line(batch, head, min(first + e / SLICE, last)), c); }
+    lines_here[e / SLICE * PITCH + e % SLICE] = four;
   }
 }
 
-// The score of row r of the tile with key s, which is line k: everything that changes it, in its order.
-fn score_of(r: u32, row: Row, k: u32, s: u32) -> f32 {
-  let key_place = key_position(s);
-  let query_place = query_position(row.batch, row.time);
-  let late = key_place > query_place + params.right;
-  let early = key_place < query_place - params.left && key_place >= params.sink_tokens;
-  if (late || early) { return hidden(); }
-  var score = 0.0;
-  for (var d = 0u; d < D; d++) { score += query_tile[r * D + d] * lines[k * D + d]; }
-  if (params.softcap != 0.0 && !is_nan(score)) { score = params.softcap * tanh_(score / params.softcap); }
-  score = masked(with_alibi(score, row, key_place, query_place), row, s);
-  return block_masked(score, row, s);
+// Four lines of a tile, `apart` from each other, at one place of each.
+fn queries_by_row(y: u32, c: u32) -> mat4x4f {
+  let at = y * PITCH + c;
+  return mat4x4f(
+    queries_here[at],
+    queries_here[at + 8u * PITCH],
+    queries_here[at + 16u * PITCH],
+    queries_here[at + 24u * PITCH],
+  );
 }
 
-fn score_block(tile: u32, batch: u32, head: u32, first: u32, count: u32, lane: u32) {
-  for (var e = lane; e < ROWS * count; e += LANES) {
-    let r = e / count;
-    let k = e % count;
-    weights[r * KEYS + k] = score_of(r, row_of(tile + r, batch, head), k, first + k);
-  }
+fn lines_from(line: u32, apart: u32, c: u32) -> mat4x4f {
+  let at = line * PITCH + c;
+  let step = apart * PITCH;
+  return mat4x4f(lines_here[at], lines_here[at + step], lines_here[at + 2u * step], lines_here[at + 3u * step]);
 }
 
-// Takes a block's scores into what is known: the new maximum, and no sum yet.
-fn take_scores(total: Total, r: u32, count: u32) -> Total {
-  var next = total;
-  for (var k = 0u; k < count; k++) {
-    let score = weights[r * KEYS + k];
-    if (is_hidden(score)) { continue; }
-    if (is_nan(score) || is_infinite(score)) { next.spoilt = true; }
-    else if (!next.seen || score > next.maximum) { next.maximum = score; }
-    next.seen = true;
-  }
-  return next;
+fn weights_from(y: u32, key: u32) -> mat4x4f {
+  let at = y * (KEYS + 1u) + key;
+  return mat4x4f(weights_here[at], weights_here[at + 1u], weights_here[at + 2u], weights_here[at + 3u]);
 }
 
-// Turns the scores of a row into weights, each invocation every eighth; a hidden one becomes -0, which no weight is.
-fn weigh(total: Total, r: u32, share: u32, count: u32) {
-  for (var k = share; k < count; k += SHARES) {
-    let score = weights[r * KEYS + k];
-    var weight = exp_(score - total.maximum);
-    if (is_hidden(score)) { weight = bitcast<f32>(0x80000000u); }
-    weights[r * KEYS + k] = weight;
-  }
+fn store_weights(y: u32, x: u32, weights: mat4x4f) {
+  let at = y * (KEYS + 1u) + x;
+  weights_here[at] = weights[0];
+  weights_here[at + 8u] = weights[1];
+  weights_here[at + 16u] = weights[2];
+  weights_here[at + 24u] = weights[3];
 }
 
-fn is_nothing(weight: f32) -> bool {
-  return bitcast<u32>(weight) == 0x80000000u;
+fn largest_told(y: u32) -> vec4f {
+  var largest = told[y * 8u];
+  for (var x = 1u; x < 8u; x++) { largest = max(largest, told[y * 8u + x]); }
+  return largest;
 }
 
-fn sum_of_weights(r: u32, count: u32) -> f32 {
-  var sum = 0.0;
-  for (var k = 0u; k < count; k++) { sum += weights[r * KEYS + k]; }
+fn sum_told(y: u32) -> vec4f {
+  var sum = told[y * 8u];
+  for (var x = 1u; x < 8u; x++) { sum += told[y * 8u + x]; }
   return sum;
 }
 
-fn drop_weights(row: Row, r: u32, share: u32, first: u32, count: u32) {
-  for (var k = share; k < count; k += SHARES) {
-    let weight = weights[r * KEYS + k];
-    if (!is_nothing(weight)) { weights[r * KEYS + k] = dropped_out(weight, row, first + k); }
-  }
+// What all eight invocations of four rows say together.
+fn tell_and_sum(lane: u32, x: vec4f) -> vec4f {
+  workgroupBarrier();
+  told[lane] = x;
+  workgroupBarrier();
+  return sum_told(lane / 8u);
 }
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(INVOCATIONS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let batch = group.z;
   let head = group.y;
-  let tile = group.x * ROWS;
-  let r = lane / SHARES;
-  let share = lane % SHARES;
-  let row = row_of(tile + r, batch, head);
-  load_queries(tile, batch, head, lane);
+  let tiles = (row_count() + ROWS - 1u) / ROWS;
+  let tile = group.x % tiles * ROWS;
+  let part = group.x / tiles;
+  let y = lane / 8u;
+  let x = lane % 8u;
+  let rows = rows_from(tile + 4u * y, batch, head);
+  var output: array<mat4x4f, SHARE * VALUE_SLICES>;
+  var totals = nothing_seen();
+  if (part == 0u) { totals = first_totals(rows); }
+  if (x != 0u) { totals = Totals(vec4<bool>(), totals.maximum, vec4f(), vec4<bool>()); }
 
-  var total = Total(false, 0.0, 0.0, false);
-  let sink = sink_of(row);
-  if (!is_hidden(sink)) { total = Total(true, sink, 1.0, is_nan(sink) || is_infinite(sink)); }
-  var output: array<f32, SHARE_OF_DV>;
+  let span = span_of(tile, tile + ROWS - 1u, batch, head);
+  let range = part_of(span.keys, part);
+  let end = range.y;
+  if (KEY_SLICES == 1u) { load_queries(tile, batch, head, 0u, lane); }
 
-  // What some row of the tile may see, where keys stand in order.
-  let earliest = query_position(batch, tile / params.groups);
-  let latest = query_position(batch, (min(tile + ROWS, row_count()) - 1u) / params.groups);
-  var end = clamp(key_length(batch), 0, i32(params.keys));
-  if (KEYS_IN_ORDER) { end = clamp(latest + params.right + 1, 0, end); }
-
-  for (var first = 0u; first < u32(end); first += KEYS) {
-    let count = min(KEYS, u32(end) - first);
-    let unseen = i32(first + count) <= earliest - params.left && i32(first) >= params.sink_tokens;
-    if (KEYS_IN_ORDER && unseen) { continue; }
-    load_keys(batch, head, first, count, lane);
-    workgroupBarrier();
-    score_block(tile, batch, head, first, count, lane);
-    workgroupBarrier();
-    let before = total;
-    total = take_scores(before, r, count);
-    workgroupBarrier();
-    weigh(total, r, share, count);
-    load_values(batch, head, first, count, lane);
-    workgroupBarrier();
-    var shrink = 0.0;
-    if (before.seen) { shrink = exp_(before.maximum - total.maximum); }
-    total.sum = before.sum * shrink + sum_of_weights(r, count);
-    if (DROPOUT) {
+  for (var first = range.x; first < end; first += KEYS) {
+    if (is_unseen(span, batch, head, first, end)) { continue; }
+    let mine = vec4u(first + x) + EVERY_EIGHTH;
+    var scores = mat4x4f();
+    for (var slice = 0u; slice < KEY_SLICES; slice++) {
       workgroupBarrier();
-      drop_weights(row, r, share, first, count);
+      if (KEY_SLICES > 1u) { load_queries(tile, batch, head, slice, lane); }
+      load_keys(batch, head, first, end - 1u, slice, lane);
       workgroupBarrier();
+      for (var c = 0u; c < SLICE; c++) { scores += transpose(queries_by_row(y, c)) * lines_from(x, 8u, c); }
     }
-    for (var c = 0u; c < SHARE_OF_DV; c++) {
-      let d = min(share + SHARES * c, DV - 1u);
-      var sum = output[c] * shrink;
-      for (var k = 0u; k < count; k++) {
-        let weight = weights[r * KEYS + k];
-        if (!is_nothing(weight)) { sum += weight * lines[k * DV + d]; }
+    let plain = is_plain(span, first, end);
+    if (!plain) { scores = ruled_keys(scores, rows, mine, end); }
+    let before = totals.maximum;
+    totals = with_scores(totals, scores);
+    told[lane] = totals.maximum;
+    workgroupBarrier();
+    totals.maximum = largest_told(y);
+    let shrink = exp_below_zero(before - totals.maximum);
+    var weights = weights_of(scores, totals.maximum);
+    totals.sum = totals.sum * shrink + sum_of_columns(weights);
+    if (DROPOUT) { weights = dropped_keys(weights, rows, mine); }
+    store_weights(y, x, weights);
+    for (var c = 0u; c < SHARE * VALUE_SLICES; c++) { output[c] = scaled_columns(output[c], shrink); }
+    for (var slice = 0u; slice < VALUE_SLICES; slice++) {
+      workgroupBarrier();
+      load_values(batch, head, first, end - 1u, slice, lane);
+      workgroupBarrier();
+      for (var key = 0u; key < KEYS; key += 4u) {
+        let weights_of_keys = weights_from(y, key);
+        let absent = hidden_from_all(weights_of_keys);
+        let by_row = transpose(weights_of_keys);
+        for (var c = 0u; c < SHARE; c++) {
+          let values = lines_from(key, 1u, min(x + 8u * c, SLICE - 1u));
+          output[slice * SHARE + c] += without(values, absent) * by_row;
+        }
       }
-      output[c] = sum;
     }
-    workgroupBarrier();
   }
 
-  if (tile + r >= row_count()) { return; }
-  let line = ((batch * params.heads + head) * params.groups + row.group) * params.times + row.time;
-  for (var c = 0u; c < SHARE_OF_DV; c++) {
-    let d = share + SHARES * c;
-    var value = 0.0;
-    if (total.seen) { value = output[c] / total.sum; }
-    if (total.spoilt) { value = nan(); }
-    if (d < DV) { out[line * DV + d] = bitcast<u32>(value); }
-  }
-  if (share == 0u) {
-    var log_sum = hidden();
-    if (total.seen) { log_sum = total.maximum + log_(total.sum); }
-    if (total.spoilt) { log_sum = nan(); }
-    store_log_sum(line, log_sum);
+  let sum = tell_and_sum(lane, totals.sum);
+  let seen = tell_and_sum(lane, select(vec4f(), vec4f(1.0), totals.seen)) != vec4f();
+  let spoilt = tell_and_sum(lane, select(vec4f(), vec4f(1.0), totals.spoilt)) != vec4f();
+  for (var r = 0u; r < 4u && tile + 4u * y + r < row_count(); r++) {
+    let line = line_of(row_of(tile + 4u * y + r, batch, head));
+    let share = share_of(seen[r], sum[r], spoilt[r]);
+    for (var c = 0u; c < SHARE * VALUE_SLICES; c++) {
+      let within = x + 8u * (c % SHARE);
+      let chunk = c / SHARE * SLICE + within;
+      if (within < SLICE && chunk < VALUE_CHUNKS) { store_chunk(line, part, chunk, output[c][r], share); }
+    }
+    if (x == 0u) { store_totals(line, part, seen[r], totals.maximum[r], sum[r], spoilt[r]); }
   }
 }

@@ -1,11 +1,6 @@
-// attrs: the size of the dim that is indexed, its stride in x, the tag of this dispatch.
+// attrs: the size of the dim that is indexed, its stride in x, the tag of this dispatch, words of a window of x.
 
-@group(0) @binding(2) var<storage, read> x_words: array<u32>;
 @group(0) @binding(3) var<storage, read> indices: array<i32>;
-
-fn word_at(i: u32) -> u32 {
-  return x_words[i];
-}
 
 fn produce(i: u32, at: vec4u) -> u32 {
   let index = indices[at.z];

@@ -17,11 +17,13 @@ fn main(
   let column = i - rows * n;
   var ia = at.y + row * params.more.x;
   var ib = at.z + column * params.more.w;
+  let place = at.x + row * params.attrs.w + column;
   var sum = 0u;
+  if (params.extra.x == 1u) { sum = out[place]; }
   for (var k = 0u; k < params.attrs.z; k++) {
     sum += a_words[ia] * b_words[ib];
     ia += params.more.y;
     ib += params.more.z;
   }
-  out[at.x + row * n + column] = select(select(sum, sum & 255u, LEFT == U8), u32(sum != 0u), LEFT == BOOL);
+  out[place] = select(select(sum, sum & 255u, LEFT == U8), u32(sum != 0u), LEFT == BOOL);
 }

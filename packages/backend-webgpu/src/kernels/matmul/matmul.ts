@@ -2,37 +2,52 @@
  * `[batch…, M, K] x [batch…, K, N] -> [batch…, M, N]`, any strides; floats in f32, ints wrap, truth values by "and", "or".
  * The right operand may be of any storage dtype; halves and blocks are decoded where they are read.
  *
- * - `naive`: an invocation an element. The reference; it takes everything, and is used for few rows;
- * - `tiled`: 64 x 64 elements a workgroup of 256, 4 x 4 an invocation, K in steps of 16 through workgroup memory. Each
- *   operand is read from memory K / 64 times less often: 2 * 64 * 64 * 16 operations for 2 * 64 * 16 elements, that is
- *   16 operations a loaded word.
+ * The ladder, with the operations of an invocation for each word that it loads from memory (f32, K long), and the rate
+ * beside `naive`'s, measured at 512 cubed on llvmpipe. That is a processor: it says nothing about the order on a GPU.
+ *
+ *     variant        a workgroup's tile   operations a word   on llvmpipe
+ *     naive          64 elements                 1              1          the reference; does tiny products
+ *     tiled_32       32 x 32                    16              5          4 x 4 an invocation
+ *     tiled_64       64 x 64                    32              7          8 x 4
+ *     tiled_128      128 x 64                   43              -          8 x 4
+ *     registers_4    4 x 64                      5             11          4 x 8, for up to four rows
+ *     registers_8    8 x 64                      8             16          8 x 8
+ *     vector_*       4 x 4, 4 x 2                2              -          up to four rows; K split among 16 to 64
+ *     split          4 x 32                      4              -          the same, however the operands lie
+ *
+ * - `tiled` brings tiles of both operands through workgroup memory and moves K (M N / TILE_N + M N / TILE_M) words. The
+ *   larger the tile, the fewer bytes, and the fewer workgroups there are to fill the device. For GPUs;
+ * - `registers` has no workgroup memory and no barriers: on software adapters the one is memory like any other, the other
+ *   changes contexts, and every load is done lane by lane, so that operations a load decide. For these alone;
+ * - `vector` and `split` read every weight once: N K words of f32, a seventh of that in q4_0. Sums are added in workgroup
+ *   memory in one order, whatever the subgroups: how invocations lie in them is not specified, so a sum by subgroups
+ *   would take the barrier all the same.
+ *
+ * Which one: by the rows, by how much there is to do, and by what suits the device (suited.ts; measured by tuner.ts).
  */
 import type { PrimitiveKernels } from "../../../../core/src/backend.ts";
-import { type DType, isFloat } from "../../../../core/src/dtype.ts";
+import { isFloat } from "../../../../core/src/dtype.ts";
 import { numelOf } from "../../../../core/src/shape.ts";
 import type { WebGpuBuffer, WebGpuOperand } from "../../buffer.ts";
 import type { Gpu, Grid } from "../../gpu.ts";
-import { Shader, Shaders } from "../../shader.ts";
-import { elementConstant, elementFiles } from "../decoding.ts";
-import { dtypeConstant, PREAMBLE } from "../elementwise.ts";
+import { pack } from "../../packing.ts";
 import { viaF32 } from "../temporaries.ts";
-import INT_NAIVE from "./int_naive.wgsl" with { type: "text" };
-import NAIVE from "./naive.wgsl" with { type: "text" };
-import OPERANDS from "./operands.wgsl" with { type: "text" };
-import TILED from "./tiled.wgsl" with { type: "text" };
+import { partsOf, type Product } from "./parts.ts";
+import { intShaderFor, leftAccess, rightAccess, type ShaderChoice, shaderFor } from "./shaders.ts";
+import { suitedTo } from "./suited.ts";
+import { FEW_ROWS, type VariantName, VARIANTS } from "./variants.ts";
 
-/** Rows below which a tile would be mostly empty. */
-const TILED_FROM_ROWS = 8;
-const TILE = 64;
-const WORKGROUP = 64;
+/** Multiply-adds up to which a product is done before a larger kernel would have begun. */
+const TINY = 2 ** 15;
 
-const SHADERS = new Shaders((key) => {
-  const [variant, left, right] = key.split(" ") as [string, DType, DType]; // as multiply() puts them together
-  const constants = { LEFT: dtypeConstant(left), X: elementConstant(right) };
-  const files = isFloat(left) ? [variant === "tiled" ? TILED : NAIVE] : [INT_NAIVE];
-  const label = `matmul_${variant}_${left}${left === right ? "" : `_${right}`}`;
-  return new Shader(label, "wrr", constants, [...PREAMBLE, OPERANDS, ...elementFiles(right), ...files]);
-});
+/** K up to which one invocation may walk along all of it. */
+const SHORT = 128;
+
+/** Multiply-adds as few as that for each of a batch. */
+const TINY_OF_A_BATCH = 2 ** 9;
+
+/** Workgroups that fill most devices: with fewer of the large tile, small ones are taken. */
+const FILLING_WORKGROUPS = 64;
 
 /** The kernel. */
 export function matmul(gpu: Gpu): PrimitiveKernels<WebGpuBuffer>["matmul"] {
@@ -44,20 +59,84 @@ export function matmul(gpu: Gpu): PrimitiveKernels<WebGpuBuffer>["matmul"] {
   };
 }
 
-function multiply(gpu: Gpu, a: WebGpuOperand, b: WebGpuOperand, out: WebGpuOperand): void {
+/** The kernel's function, by a certain variant or by the one that suits; `out` is f32 where `a` is a float. */
+export function multiply(
+  gpu: Gpu,
+  a: WebGpuOperand,
+  b: WebGpuOperand,
+  out: WebGpuOperand,
+  variant?: VariantName,
+): void {
+  const packed = pack(gpu, b.buffer);
+  const right = { ...b, takesPacked: true };
+  const whole = { a, b: right, out, rowStep: out.shape.at(-1)!, adds: false };
+  for (const part of partsOf(gpu, whole)) runPart(gpu, part, packed, variant);
+}
+
+function runPart(gpu: Gpu, product: Product, packed: boolean, variant?: VariantName): void {
+  const { a, b, out } = product;
+  if (!isFloat(a.dtype)) {
+    const grid = gpu.line(Math.ceil(numelOf(out.shape) / VARIANTS.naive.tile[1]));
+    return gpu.run(intShaderFor(a.dtype), [out, a, b], parametersOf(product), grid);
+  }
+  const [left, right] = [leftAccess(a), rightAccess(b)];
+  const unlike = left === "along_other" || left === "anyhow" || right !== "along_k";
+  const chosen = variant ?? choose(gpu, product, unlike);
+  const choice: ShaderChoice = {
+    ...{ variant: chosen, left: a.dtype, leftAccess: left, right: b.dtype, rightAccess: right, packed },
+    nativeHalves: gpu.acquired.features.has("shader-f16"),
+  };
+  gpu.run(shaderFor(choice), [out, a, b], parametersOf(product), gridOf(gpu, chosen, out.shape));
+}
+
+/** The variant for a product; `unlike` where an operand does not lie as a vector variant reads it. */
+function choose(gpu: Gpu, product: Product, unlike: boolean): VariantName {
+  const { shape } = product.out;
+  const [m, n, k] = [shape.at(-2)!, shape.at(-1)!, product.a.shape.at(-1)!];
+  if (k <= SHORT && (numelOf(shape) * k <= TINY || m * n * k <= TINY_OF_A_BATCH)) return "naive";
+  const suited = suitedTo(gpu.acquired);
+  const name = m <= FEW_ROWS ? suited.few : fills(suited.many, shape) ? suited.many : suited.small;
+  const { kernel, tile: [rows] } = VARIANTS[name];
+  if (kernel === "vector" && unlike) return "split";
+  const [down, batch] = [Math.ceil(m / rows), numelOf(shape) / (m * n)];
+  if (kernel !== "registers" || Math.max(down, batch) <= gpu.device.limits.maxComputeWorkgroupsPerDimension) {
+    return name;
+  }
+  return m <= FEW_ROWS ? "split" : "tiled_64";
+}
+
+/** Whether there is a workgroup for every part of most devices. */
+function fills(name: VariantName, shape: readonly number[]): boolean {
+  const [rows, columns] = VARIANTS[name].tile;
+  const [m, n] = [shape.at(-2)!, shape.at(-1)!];
+  return Math.ceil(m / rows) * Math.ceil(n / columns) * numelOf(shape) / (m * n) >= FILLING_WORKGROUPS;
+}
+
+function parametersOf({ a, b, out, rowStep, adds }: Product) {
   const batchDims = out.shape.length - 2;
-  const [m, n, k] = [out.shape.at(-2)!, out.shape.at(-1)!, a.shape.at(-1)!];
   const shape = out.shape.slice(0, batchDims);
-  const batch = numelOf(shape);
-  const parameters = {
+  const [m, n, k] = [out.shape.at(-2)!, out.shape.at(-1)!, a.shape.at(-1)!];
+  return {
     shape,
     operands: [out, a, b].map(({ strides, offset }) => ({ strides: strides.slice(0, batchDims), offset })),
-    numel: batch,
-    attrs: [m, n, k, 0, a.strides.at(-2)!, a.strides.at(-1)!, b.strides.at(-2)!, b.strides.at(-1)!],
+    numel: numelOf(shape),
+    attrs: [
+      ...[m, n, k, rowStep],
+      ...[a.strides.at(-2)!, a.strides.at(-1)!, b.strides.at(-2)!, b.strides.at(-1)!],
+      Number(adds),
+    ],
   };
-  const tiled = isFloat(a.dtype) && m >= TILED_FROM_ROWS;
-  const grid: Grid = tiled
-    ? [Math.ceil(n / TILE), Math.ceil(m / TILE), Math.min(batch, gpu.device.limits.maxComputeWorkgroupsPerDimension)]
-    : gpu.line(Math.ceil(batch * m * n / WORKGROUP));
-  gpu.run(SHADERS.get(`${tiled ? "tiled" : "naive"} ${a.dtype} ${b.dtype}`), [out, a, b], parameters, grid);
+}
+
+function gridOf(gpu: Gpu, variant: VariantName, shape: readonly number[]): Grid {
+  const { kernel, tile: [rows, columns] } = VARIANTS[variant];
+  if (kernel === "naive") return gpu.line(Math.ceil(numelOf(shape) / columns));
+  const [m, n] = [shape.at(-2)!, shape.at(-1)!];
+  const limit = gpu.device.limits.maxComputeWorkgroupsPerDimension;
+  const batch = Math.min(numelOf(shape) / (m * n), limit);
+  if (kernel === "vector" || kernel === "split") {
+    const [x, y] = gpu.line(Math.ceil(n / columns));
+    return [x, y, batch];
+  }
+  return [Math.min(Math.ceil(n / columns), limit), Math.min(Math.ceil(m / rows), limit), batch];
 }

@@ -23,5 +23,5 @@ fn main(
     ia += params.more.y;
     ib += params.more.z;
   }
-  out[at.x + row * n + column] = bitcast<u32>(sum);
+  store(at.x + row * params.attrs.w + column, sum);
 }

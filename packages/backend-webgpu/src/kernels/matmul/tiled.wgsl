@@ -1,70 +1,69 @@
-// A workgroup computes 64 x 64 elements, an invocation 4 x 4 of them, 16 elements apart so that neighbours read
-// neighbours. Tiles of a and b, 64 x 16 and 16 x 64, go through workgroup memory; both are kept K by K.
+// A workgroup computes TILE_M x TILE_N elements, an invocation 4 ROW_BLOCKS x 4 of them. DEPTH rows of K at a time go through
+// workgroup memory, K by K, as quads along M and N: each loaded block of 4 x 4 is stored as four quads.
 
-const TILE = 64u;
-const DEPTH = 16u;
+const M_QUADS = TILE_M / 4u;
+const N_QUADS = TILE_N / 4u;
+const K_QUADS = DEPTH / 4u;
+const THREADS = N_QUADS * M_QUADS / ROW_BLOCKS;
 
-var<workgroup> a_tile: array<f32, 1024>; // [DEPTH][TILE]
-var<workgroup> b_tile: array<f32, 1024>; // [DEPTH][TILE]
+var<workgroup> a_tile: array<vec4f, DEPTH * M_QUADS>; // [DEPTH][TILE_M]
+var<workgroup> b_tile: array<vec4f, DEPTH * N_QUADS>; // [DEPTH][TILE_N]
 
-// Which element of a tile an invocation loads: (along the tile's side, along K), neighbours along the smaller step.
-fn share(e: u32, along_depth: bool) -> vec2u {
-  if (along_depth) { return vec2u(e / DEPTH, e % DEPTH); }
-  return vec2u(e % TILE, e / TILE);
+// Which block of a tile an invocation loads: (along the tile's side, along K), neighbours along the smaller step.
+fn share(e: u32, side: u32, along_k: bool) -> vec2u {
+  if (along_k) { return vec2u(e / K_QUADS, e % K_QUADS); }
+  return vec2u(e % side, e / side);
 }
 
 fn load_tiles(at: vec4u, row: u32, column: u32, depth: u32, lane: u32) {
-  let size = params.attrs;
   let step = params.more;
-  for (var e = lane; e < TILE * DEPTH; e += 256u) {
-    let a = share(e, step.y <= step.x);
-    var value = 0.0;
-    if (row + a.x < size.x && depth + a.y < size.z) {
-      value = left(at.y + (row + a.x) * step.x + (depth + a.y) * step.y);
-    }
-    a_tile[a.y * TILE + a.x] = value;
-    let b = share(e, step.z <= step.w);
-    value = 0.0;
-    if (column + b.x < size.y && depth + b.y < size.z) {
-      value = element(at.z + (column + b.x) * step.w + (depth + b.y) * step.z);
-    }
-    b_tile[b.y * TILE + b.x] = value;
+  for (var e = lane; e < M_QUADS * K_QUADS; e += THREADS) {
+    let place = share(e, M_QUADS, step.y <= step.x);
+    let k = depth + 4u * place.y;
+    var block = mat4x4f();
+    if (k < params.attrs.z) { block = transpose(left_block(at.y, row + 4u * place.x, k)); }
+    for (var j = 0u; j < 4u; j++) { a_tile[(4u * place.y + j) * M_QUADS + place.x] = block[j]; }
+  }
+  for (var e = lane; e < N_QUADS * K_QUADS; e += THREADS) {
+    let place = share(e, N_QUADS, step.z <= step.w);
+    let k = depth + 4u * place.y;
+    var block = mat4x4f();
+    if (k < params.attrs.z) { block = right_block(at.z, k, column + 4u * place.x); }
+    for (var j = 0u; j < 4u; j++) { b_tile[(4u * place.y + j) * N_QUADS + place.x] = block[j]; }
   }
 }
 
 fn compute_tile(at: vec4u, row: u32, column: u32, lane: u32) {
-  let x = lane % 16u;
-  let y = lane / 16u;
-  var sums = array<vec4f, 4>();
+  let x = lane % N_QUADS;
+  let y = lane / N_QUADS * ROW_BLOCKS;
+  var sums = array<mat4x4f, ROW_BLOCKS>();
   for (var depth = 0u; depth < params.attrs.z; depth += DEPTH) {
     load_tiles(at, row, column, depth, lane);
     workgroupBarrier();
     for (var k = 0u; k < DEPTH; k++) {
-      let base = k * TILE;
-      let b = vec4f(b_tile[base + x], b_tile[base + x + 16u], b_tile[base + x + 32u], b_tile[base + x + 48u]);
-      sums[0] += a_tile[base + y] * b;
-      sums[1] += a_tile[base + y + 16u] * b;
-      sums[2] += a_tile[base + y + 32u] * b;
-      sums[3] += a_tile[base + y + 48u] * b;
+      let b = b_tile[k * N_QUADS + x];
+      for (var i = 0u; i < ROW_BLOCKS; i++) {
+        let a = a_tile[k * M_QUADS + y + i];
+        sums[i] += mat4x4f(a.x * b, a.y * b, a.z * b, a.w * b);
+      }
     }
     workgroupBarrier();
   }
-  for (var r = 0u; r < 4u; r++) {
-    for (var c = 0u; c < 4u; c++) {
-      let m = row + y + 16u * r;
-      let n = column + x + 16u * c;
-      if (m < params.attrs.x && n < params.attrs.y) { out[at.x + m * params.attrs.y + n] = bitcast<u32>(sums[r][c]); }
-    }
-  }
+  for (var i = 0u; i < ROW_BLOCKS; i++) { store_block(at.x, row + 4u * (y + i), column + 4u * x, sums[i]); }
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) grid: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
   for (var batch = group.z; batch < params.numel; batch += grid.z) {
-    compute_tile(places(batch), group.y * TILE, group.x * TILE, lane);
+    let at = places(batch);
+    for (var row = group.y * TILE_M; row < params.attrs.x; row += grid.y * TILE_M) {
+      for (var column = group.x * TILE_N; column < params.attrs.y; column += grid.x * TILE_N) {
+        compute_tile(at, row, column, lane);
+      }
+    }
   }
 }

@@ -1,34 +1,20 @@
-// A workgroup makes one row. attrs.x: x's step along it.
+// A workgroup makes one row: neighbouring invocations take neighbouring fours, and what they know is merged by a tree.
 
-@group(0) @binding(1) var<storage, read_write> out: array<u32>;
-@group(0) @binding(2) var<storage, read> x_words: array<u32>;
+var<workgroup> maxima: array<f32, LANES>;
+var<workgroup> sums: array<f32, LANES>;
+var<workgroup> spoils: array<u32, LANES>;
 
-var<workgroup> orders: array<u32, 64>;
-var<workgroup> sums: array<f32, 64>;
-
-fn x_bits(i: u32) -> u32 {
-  return widen_bits(bits_in(x_words[word_of(i, X)], i, X), X);
+fn known(lane: u32) -> Running {
+  return Running(maxima[lane], sums[lane], spoils[lane] != 0u);
 }
 
-// The largest element as an integer in the order of the numbers: NaN is above all, and no constant is needed for -infinity.
-fn largest(first: u32, lane: u32) -> u32 {
-  var order = 0u;
-  for (var j = lane; j < params.length; j += 64u) { order = max(order, float_order(x_bits(first + j * params.attrs.x))); }
-  orders[lane] = order;
-  for (var apart = 32u; apart > 0u; apart >>= 1u) {
-    workgroupBarrier();
-    if (lane < apart) { orders[lane] = max(orders[lane], orders[lane + apart]); }
-  }
-  workgroupBarrier();
-  return orders[0];
+fn tell(lane: u32, running: Running) {
+  maxima[lane] = running.maximum;
+  sums[lane] = running.sum;
+  spoils[lane] = u32(running.spoilt);
 }
 
-fn number_of(order: u32) -> f32 {
-  if (order >= 0x80000000u) { return bitcast<f32>(order - 0x80000000u); }
-  return bitcast<f32>(0x80000000u | (0x80000000u - order));
-}
-
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) grid: vec3u,
@@ -37,23 +23,24 @@ fn main(
   let row = group.y * grid.x + group.x;
   if (row >= params.numel) { return; }
   let at = places(row);
-  let order = largest(at.y, lane);
-  let finite = order > 0x00800000u && order < 0xff800000u;
-  let maximum = number_of(order);
-  var sum = 0.0;
-  for (var j = lane; j < params.length; j += 64u) {
-    sum += exp_(bitcast<f32>(x_bits(at.y + j * params.attrs.x)) - maximum);
+  let chunks = (params.length + 3u) / 4u;
+  var running = nothing();
+  for (var c = lane; c < chunks; c += 4u * LANES) {
+    running = take(
+      running,
+      four_at(at.y, c),
+      four_at(at.y, c + LANES),
+      four_at(at.y, c + 2u * LANES),
+      four_at(at.y, c + 3u * LANES),
+    );
   }
-  sums[lane] = sum;
-  for (var apart = 32u; apart > 0u; apart >>= 1u) {
+  tell(lane, running);
+  for (var apart = LANES / 2u; apart > 0u; apart >>= 1u) {
     workgroupBarrier();
-    if (lane < apart) { sums[lane] += sums[lane + apart]; }
+    if (lane < apart) { tell(lane, merge(known(lane), known(lane + apart))); }
   }
   workgroupBarrier();
-  let total = sums[0];
-  for (var j = lane; j < params.length; j += 64u) {
-    var share = nan();
-    if (finite) { share = exp_(bitcast<f32>(x_bits(at.y + j * params.attrs.x)) - maximum) / total; }
-    out[at.x + j] = bitcast<u32>(share);
-  }
+  running = known(0u);
+  let share = share_of(running);
+  for (var c = lane; c < chunks; c += LANES) { store_four(at.x, c, result(four_at(at.y, c), running.maximum, share)); }
 }

@@ -1,15 +1,22 @@
-// Bytes, halves and blocks of a buffer of words; `fn word_at(i: u32) -> u32` says which. Blocks lie as GGML has them, so a
-// block may begin in the middle of a word.
+// The bytes of a word, and halves, as numbers. A format's file defines, for element i of a buffer of its blocks,
+//
+//     fn block_scale(i: u32) -> vec2f    the factor and the offset of the 16 elements that i is among
+//     fn block_quad(i: u32) -> vec4f     what they apply to, for elements i to i + 3; i is a multiple of 4
+//
+// over `fn body(block: u32, word: u32) -> u32`, the words of a block, which one of three files defines.
 
-fn byte_at(i: u32) -> u32 {
-  return (word_at(i >> 2u) >> ((i & 3u) * 8u)) & 255u;
+fn bytes_of(word: u32) -> vec4f {
+  return vec4f(vec4u(word, word >> 8u, word >> 16u, word >> 24u) & vec4u(255u));
 }
 
-fn signed_byte_at(i: u32) -> i32 {
-  return bitcast<i32>(byte_at(i) << 24u) >> 24u;
+fn signed_bytes_of(word: u32) -> vec4f {
+  return vec4f(bitcast<vec4i>(vec4u(word << 24u, word << 16u, word << 8u, word)) >> vec4u(24u));
 }
 
-// The f16 at an even byte.
-fn half_at(i: u32) -> f32 {
-  return widen((word_at(i >> 2u) >> ((i & 2u) * 8u)) & 0xffffu, F16);
+fn byte_of(word: u32, i: u32) -> u32 {
+  return (word >> ((i & 3u) * 8u)) & 255u;
+}
+
+fn halves_of(word: u32) -> vec2f {
+  return pair_of(word, F16);
 }

@@ -1,11 +1,15 @@
 // q2_k: 256 elements in 84 bytes; element = (d * scale) * q - (dmin * min). See core/src/quant/q2_k.ts.
 
-fn block_element(i: u32) -> f32 {
-  let block = (i >> 8u) * 84u;
+const BODY = 21u;
+
+fn block_scale(i: u32) -> vec2f {
+  let group = (i & 255u) >> 4u;
+  let scales = byte_of(body(i >> 8u, group >> 2u), group);
+  return halves_of(body(i >> 8u, 20u)) * vec2f(f32(scales & 15u), -f32(scales >> 4u));
+}
+
+fn block_quad(i: u32) -> vec4f {
   let j = i & 255u;
-  let group = j >> 4u;
-  let scales = byte_at(block + group);
-  let byte = byte_at(block + 16u + (j >> 7u) * 32u + (j & 31u));
-  let q = (byte >> (group & 6u)) & 3u;
-  return half_at(block + 80u) * f32(scales & 15u) * f32(q) - half_at(block + 82u) * f32(scales >> 4u);
+  let word = body(i >> 8u, 4u + (j >> 7u) * 8u + ((j & 31u) >> 2u));
+  return bytes_of((word >> ((j >> 4u) & 6u)) & 0x03030303u);
 }

@@ -1,13 +1,19 @@
 // q3_k: 256 elements in 110 bytes; element = d * (scale - 32) * (q - 4). See core/src/quant/q3_k.ts.
 
-fn block_element(i: u32) -> f32 {
-  let block = (i >> 8u) * 110u;
+const BODY = 27u;
+const HEAD_FIRST = false;
+
+fn block_scale(i: u32) -> vec2f {
+  let group = (i & 255u) >> 4u;
+  let low = (byte_of(body(i >> 8u, 24u + ((group & 7u) >> 2u)), group) >> ((group >> 3u) * 4u)) & 15u;
+  let high = (byte_of(body(i >> 8u, 26u), group) >> (2u * (group >> 2u))) & 3u;
+  return vec2f(head(i >> 8u) * (f32(low | (high << 4u)) - 32.0), 0.0);
+}
+
+fn block_quad(i: u32) -> vec4f {
   let j = i & 255u;
-  let group = j >> 4u;
-  let low_scale = (byte_at(block + 96u + (group & 7u)) >> ((group >> 3u) * 4u)) & 15u;
-  let high_scale = (byte_at(block + 104u + (group & 3u)) >> (2u * (group >> 2u))) & 3u;
-  let scale = f32(low_scale | (high_scale << 4u)) - 32.0;
-  let low = (byte_at(block + 32u + (j >> 7u) * 32u + (j & 31u)) >> (group & 6u)) & 3u;
-  let third = (byte_at(block + (j & 31u)) >> (j >> 5u)) & 1u;
-  return half_at(block + 108u) * scale * (f32(low | (third << 2u)) - 4.0);
+  let word = (j & 31u) >> 2u;
+  let low = (body(i >> 8u, 8u + (j >> 7u) * 8u + word) >> ((j >> 4u) & 6u)) & 0x03030303u;
+  let third = (body(i >> 8u, word) >> (j >> 5u)) & 0x01010101u;
+  return bytes_of(low | (third << 2u)) - 4.0;
 }

@@ -1,8 +1,12 @@
 // q4_1: 32 elements in 20 bytes; element = d * q + m. See core/src/quant/q4_1.ts.
 
-fn block_element(i: u32) -> f32 {
-  let block = (i >> 5u) * 20u;
-  let j = i & 31u;
-  let q = (byte_at(block + 4u + (j & 15u)) >> ((j >> 4u) * 4u)) & 15u;
-  return half_at(block) * f32(q) + half_at(block + 2u);
+const BODY = 5u;
+
+fn block_scale(i: u32) -> vec2f {
+  return halves_of(body(i >> 5u, 0u));
+}
+
+fn block_quad(i: u32) -> vec4f {
+  let word = body(i >> 5u, 1u + ((i >> 2u) & 3u));
+  return bytes_of((word >> ((i >> 2u) & 4u)) & 0x0f0f0f0fu);
 }

@@ -1,10 +1,13 @@
 // q4_k: 256 elements in 144 bytes; element = (d * scale) * q - (dmin * min). See core/src/quant/q4_k.ts.
 
-fn block_element(i: u32) -> f32 {
-  let block = (i >> 8u) * 144u;
+const BODY = 36u;
+
+fn block_scale(i: u32) -> vec2f {
+  return group_scale(i);
+}
+
+fn block_quad(i: u32) -> vec4f {
   let j = i & 255u;
-  let group = j >> 5u;
-  let q = (byte_at(block + 16u + (group >> 1u) * 32u + (j & 31u)) >> ((group & 1u) * 4u)) & 15u;
-  let scale = half_at(block) * group_scale(block + 4u, group);
-  return scale * f32(q) - half_at(block + 2u) * group_min(block + 4u, group);
+  let word = body(i >> 8u, 4u + (j >> 6u) * 8u + ((j & 31u) >> 2u));
+  return bytes_of((word >> ((j >> 3u) & 4u)) & 0x0f0f0f0fu);
 }

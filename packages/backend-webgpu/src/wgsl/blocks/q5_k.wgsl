@@ -1,11 +1,15 @@
 // q5_k: 256 elements in 176 bytes; element = (d * scale) * q - (dmin * min). See core/src/quant/q5_k.ts.
 
-fn block_element(i: u32) -> f32 {
-  let block = (i >> 8u) * 176u;
+const BODY = 44u;
+
+fn block_scale(i: u32) -> vec2f {
+  return group_scale(i);
+}
+
+fn block_quad(i: u32) -> vec4f {
   let j = i & 255u;
-  let group = j >> 5u;
-  let low = (byte_at(block + 48u + (group >> 1u) * 32u + (j & 31u)) >> ((group & 1u) * 4u)) & 15u;
-  let fifth = (byte_at(block + 16u + (j & 31u)) >> group) & 1u;
-  let scale = half_at(block) * group_scale(block + 4u, group);
-  return scale * f32(low | (fifth << 4u)) - half_at(block + 2u) * group_min(block + 4u, group);
+  let word = (j & 31u) >> 2u;
+  let low = (body(i >> 8u, 12u + (j >> 6u) * 8u + word) >> ((j >> 3u) & 4u)) & 0x0f0f0f0fu;
+  let fifth = (body(i >> 8u, 4u + word) >> (j >> 5u)) & 0x01010101u;
+  return bytes_of(low | (fifth << 4u));
 }

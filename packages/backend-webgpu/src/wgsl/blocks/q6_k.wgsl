@@ -1,12 +1,20 @@
 // q6_k: 256 elements in 210 bytes; element = d * scale * (q - 32). See core/src/quant/q6_k.ts.
 
-fn block_element(i: u32) -> f32 {
-  let block = (i >> 8u) * 210u;
+const BODY = 52u;
+const HEAD_FIRST = false;
+
+fn block_scale(i: u32) -> vec2f {
+  let group = (i & 255u) >> 4u;
+  let scale = bitcast<i32>(byte_of(body(i >> 8u, 48u + (group >> 2u)), group) << 24u) >> 24u;
+  return vec2f(head(i >> 8u) * f32(scale), 0.0);
+}
+
+fn block_quad(i: u32) -> vec4f {
   let j = i & 255u;
   let half = j >> 7u;
   let run = (j >> 5u) & 3u;
-  let low = (byte_at(block + half * 64u + (run & 1u) * 32u + (j & 31u)) >> ((run >> 1u) * 4u)) & 15u;
-  let high = (byte_at(block + 128u + half * 32u + (j & 31u)) >> (run * 2u)) & 3u;
-  let scale = f32(signed_byte_at(block + 192u + (j >> 4u)));
-  return half_at(block + 208u) * scale * (f32(low | (high << 4u)) - 32.0);
+  let word = (j & 31u) >> 2u;
+  let low = (body(i >> 8u, half * 16u + (run & 1u) * 8u + word) >> ((run >> 1u) * 4u)) & 0x0f0f0f0fu;
+  let high = (body(i >> 8u, 32u + half * 8u + word) >> (run * 2u)) & 0x03030303u;
+  return bytes_of(low | (high << 4u)) - 32.0;
 }

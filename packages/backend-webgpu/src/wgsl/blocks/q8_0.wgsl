@@ -1,6 +1,12 @@
 // q8_0: 32 elements in 34 bytes; element = d * q. See core/src/quant/q8_0.ts.
 
-fn block_element(i: u32) -> f32 {
-  let block = (i >> 5u) * 34u;
-  return half_at(block) * f32(signed_byte_at(block + 2u + (i & 31u)));
+const BODY = 8u;
+const HEAD_FIRST = true;
+
+fn block_scale(i: u32) -> vec2f {
+  return vec2f(head(i >> 5u), 0.0);
+}
+
+fn block_quad(i: u32) -> vec4f {
+  return signed_bytes_of(body(i >> 5u, (i >> 2u) & 7u));
 }

@@ -1,0 +1,112 @@
+import { assert, assertEquals } from "@std/assert";
+import { createScalarBackend } from "../../backend-scalar/mod.ts";
+import {
+  type AttentionOptions,
+  type DType,
+  full,
+  randn,
+  scaledDotProductAttention,
+  StaticKvCache,
+  type Tensor,
+  tensor,
+  tidy,
+} from "../../core/mod.ts";
+import { createWebGpuBackend, type WebGpuBackend } from "../mod.ts";
+import { anyAdapter, softwareBackend } from "./software_backend.ts";
+
+/** Software that says it is hardware, and so gets the kernels that GPUs get. */
+async function hardwareBackend(): Promise<WebGpuBackend & Disposable> {
+  const real = await anyAdapter();
+  const requestDevice = (descriptor: GPUDeviceDescriptor) => real.requestDevice(descriptor);
+  const info = { vendor: "", architecture: "", device: "", description: "pretended hardware" };
+  const adapter = { requestDevice, features: real.features, limits: real.limits, info } as unknown as GPUAdapter;
+  const backend = await createWebGpuBackend({ adapter });
+  return Object.assign(backend, { [Symbol.dispose]: () => backend.dispose() });
+}
+
+const ADAPTERS = { software: softwareBackend, hardware: hardwareBackend };
+
+/** Sizes `[H, Hkv, T, S, D, Dv]` that take each kernel through whole and cut tiles, one part of the keys and many. */
+interface Case {
+  readonly name: string;
+  readonly sizes: readonly [number, number, number, number, number, number];
+  readonly dtype?: DType;
+  readonly options?: AttentionOptions;
+}
+
+const CASES: readonly Case[] = [
+  { name: "prefill", sizes: [9, 3, 70, 70, 64, 64], options: { causal: "lower-right" } },
+  { name: "lines of more than a slice", sizes: [2, 2, 33, 45, 80, 136], options: { causal: "lower-right" } },
+  { name: "a window", sizes: [4, 1, 50, 120, 32, 32], options: { window: { left: 20, right: 3 } } },
+  { name: "first tokens kept", sizes: [2, 1, 40, 130, 16, 16], options: { window: { left: 9, sinkTokens: 3 } } },
+  { name: "a token", sizes: [9, 3, 1, 200, 64, 64] },
+  { name: "a token, seven heads a group", sizes: [7, 1, 1, 77, 40, 24] },
+  { name: "a token, large heads", sizes: [2, 1, 1, 100, 256, 128] },
+  { name: "a few tokens", sizes: [4, 2, 4, 90, 64, 64], options: { causal: "lower-right", softcap: 3 } },
+  { name: "elements singly", sizes: [2, 1, 20, 33, 6, 7], options: { causal: "upper-left" } },
+  { name: "larger than tiles take", sizes: [1, 1, 5, 40, 320, 260] },
+  { name: "halves", sizes: [6, 2, 12, 50, 32, 32], dtype: "f16" },
+  { name: "brain halves, a token", sizes: [6, 2, 1, 50, 32, 32], dtype: "bf16" },
+  { name: "blocks", sizes: [2, 1, 30, 41, 64, 64], dtype: "q8_0" },
+  { name: "one key", sizes: [3, 1, 1, 1, 8, 8] },
+];
+
+/** The difference of the two backends' outputs, as the largest of any element. */
+async function difference(backend: WebGpuBackend, { sizes, dtype = "f32", options = {} }: Case): Promise<number> {
+  const scalar = createScalarBackend();
+  const [heads, keyHeads, times, keys, size, valueSize] = sizes;
+  using query = randn([2, heads, times, size], { seed: 1, backend: scalar });
+  using wideKey = randn([2, keyHeads, keys, size], { seed: 2, backend: scalar });
+  using wideValue = randn([2, keyHeads, keys, valueSize], { seed: 3, backend: scalar });
+  using key = wideKey.to(dtype);
+  using value = wideValue.to(dtype);
+  const operands = await Promise.all([query, key, value].map((x) => x.to(backend))) as [Tensor, Tensor, Tensor]; // as many
+  using want = scaledDotProductAttention(query, key, value, options);
+  using got = scaledDotProductAttention(...operands, options);
+  operands.forEach((x) => x.dispose());
+  const [ours, theirs] = [await got.data(), await want.data()];
+  return Math.max(...Array.from(ours, (x, i) => Math.abs(Number(x) - Number(theirs[i]))));
+}
+
+for (const [adapter, make] of Object.entries(ADAPTERS)) {
+  Deno.test(`attention as the scalar backend has it, by the kernels for ${adapter}`, async () => {
+    using backend = await make();
+    for (const shape of CASES) {
+      const error = await difference(backend, shape);
+      assert(error < 3e-6, `${shape.name}, seeds 1, 2, 3: differs by ${error}`);
+    }
+  });
+
+  Deno.test(`what is hidden from all rows may be NaN, in the kernels for ${adapter}`, async () => {
+    using backend = await make();
+    for (const times of [1, 40]) {
+      using query = randn([1, 2, times, 16], { seed: 4, backend });
+      using key = full([1, 1, 50, 16], NaN, { backend });
+      using shown = key.narrow(2, 0, 20);
+      shown.fill_(0.5);
+      using keyLengths = tensor([20], { dtype: "i32", backend });
+      using output = scaledDotProductAttention(query, key, key, { keyLengths });
+      assert((await output.data()).every((x) => Math.abs(Number(x) - 0.5) < 1e-6), `${times} queries`);
+    }
+  });
+
+  Deno.test(`a step of decoding creates nothing on the device after the first, with the kernels for ${adapter}`, async () => {
+    using backend = await make();
+    using cache = new StaticKvCache(2, { capacity: 80 });
+    const step = async (seed: number) => {
+      using output = tidy(() => {
+        let x = randn([1, 6, 1, 32], { seed, backend });
+        for (const layer of [0, 1]) {
+          const token = x.narrow(1, 0, 2);
+          x = scaledDotProductAttention(x, cache.append(layer, token, token), { causal: "lower-right" });
+        }
+        return x;
+      });
+      return await output.data();
+    };
+    for (let i = 0; i < 3; i++) await step(i);
+    const before = { ...backend.created };
+    for (let i = 3; i < 80; i++) await step(i);
+    assertEquals(backend.created, before);
+  });
+}
