@@ -13,16 +13,16 @@ export interface TestedBackend {
 
 const exact = { matmulActivations: "f32" } as const;
 
-/** Backends that are fast enough for a real model. */
-export const MODEL_BACKENDS: readonly TestedBackend[] = [
+/** All of them. */
+export const BACKENDS: readonly TestedBackend[] = [
   { title: "scalar", name: "scalar", options: {} },
   { title: "wasm, plain", name: "wasm", options: { build: "plain", ...exact } },
   { title: "wasm, 1 thread", name: "wasm", options: { build: "threads", threads: 1, ...exact } },
   { title: "wasm, 2 threads", name: "wasm", options: { build: "threads", threads: 2, ...exact } },
-];
-
-/** All of them. */
-export const BACKENDS: readonly TestedBackend[] = [
-  ...MODEL_BACKENDS,
   { title: "webgpu", name: "webgpu", options: { softwareAdapter: true } },
+  {
+    title: "webgpu without optional features",
+    name: "webgpu",
+    options: { softwareAdapter: true, features: [] },
+  },
 ];

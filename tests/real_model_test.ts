@@ -15,7 +15,7 @@ import {
   tokenizerFromGguf,
 } from "../packages/heed/mod.ts";
 import { fromFileUrl } from "../scripts/files.ts";
-import { MODEL_BACKENDS, type TestedBackend } from "./backends.ts";
+import { BACKENDS, type TestedBackend } from "./backends.ts";
 import { assertNear, logitsOf, readGroup, rowsOf, stored } from "./vectors.ts";
 
 const GROUP = await readGroup("real_model");
@@ -131,7 +131,7 @@ async function checkGreedy(model: LlamaForCausalLM, golden: (typeof GROUP.cases)
   assertEquals(text, golden.attrs.text("greedy_text"));
 }
 
-for (const backend of MODEL_BACKENDS) {
+for (const backend of BACKENDS) {
   Deno.test(`real model, ${backend.title}: logits and 48 greedy tokens are those of transformers`, async (t) => {
     await withModel(backend, async (model) => {
       for (const golden of casesOf("greedy_continuation", 4)) {
@@ -167,7 +167,7 @@ function perplexity(nll: readonly number[]): number {
   return Math.exp(nll.reduce((sum, x) => sum + x, 0) / nll.length);
 }
 
-for (const backend of MODEL_BACKENDS) {
+for (const backend of BACKENDS) {
   Deno.test(`real model, ${backend.title}: the perplexity of a text is that of transformers`, async () => {
     const golden = casesOf("perplexity", 1)[0]!;
     const ids = TOKENIZER.encode(golden.attrs.text("text")!);

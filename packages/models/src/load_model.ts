@@ -1,11 +1,12 @@
 /**
- * A model from an opened file: config, names as Hugging Face has them, shapes checked against the header before a single
- * weight is read, then weights streamed to the backend in the form they are stored in.
+ * A model from an opened file: config, names as Hugging Face has them, shapes and room checked against the header before a
+ * single weight is read, then weights streamed to the backend in the form they are stored in.
  */
 import type { Backend, Tensor } from "../../core/mod.ts";
 import { checkNames } from "../../core/src/errors.ts";
 import { FormatError, type LoadProgress, loadTensors, type TensorFile } from "../../formats/mod.ts";
 import { LlamaForCausalLM, type ParameterSource } from "../../nn/mod.ts";
+import { checkRoom } from "./check_room.ts";
 import { llamaConfigFromGguf, llamaConfigFromJson } from "./llama_config.ts";
 
 /** What `loadModel` reads: an opened file, and the parsed `config.json` beside it where the file has no metadata. */
@@ -66,7 +67,7 @@ function ggufName(name: string): string {
  * @returns the model, which owns its weights
  * @throws {FormatError} naming file, tensor, expected and found, when something is missing, misshapen or unknown
  * @throws {ShapeError} when an option is unknown
- * @throws {BackendError} when there is no room
+ * @throws {BackendError} when there is no room, before a weight is read: naming what is needed and what there is
  */
 export async function loadModel(files: ModelFiles, options: LoadModelOptions): Promise<LlamaForCausalLM> {
   checkNames("load a model", options, OPTIONS, FOREIGN);
@@ -78,6 +79,7 @@ export async function loadModel(files: ModelFiles, options: LoadModelOptions): P
   const stored = isGguf ? ggufName : (name: string) => name;
   const names = new Set<string>();
   new LlamaForCausalLM(config, headerOnly(file, stored, names));
+  checkRoom(file, names, options.backend, { constant: options.trainable !== true });
   const tensors = await loadTensors(file, { ...options, names: [...names] });
   return new LlamaForCausalLM(config, {
     take: (name) => tensors.get(stored(name))!, // listed and checked by the pass over the header

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertLess, assertRejects, assertThrows } from "@std/assert";
 import { createScalarBackend } from "../../backend-scalar/mod.ts";
-import { BackendError, randn, ShapeError, tensor, tidy } from "../../core/mod.ts";
+import { type Backend, BackendError, randn, ShapeError, tensor, tidy } from "../../core/mod.ts";
 import {
   bytesSource,
   FormatError,
@@ -265,4 +265,31 @@ Deno.test("loadModel: no room, and a file that breaks off, leave nothing", async
   const broken = { ...file, tensors: entries };
   await assertRejects(() => loadModel({ file: broken, config: CONFIG }, { backend }), FormatError, "it broke off");
   assertEquals(backend.memory.liveStorages, 0);
+});
+
+Deno.test("loadModel: a model without room is refused before a byte is read", async () => {
+  const file = await checkpoint();
+  const needed = [...file.tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const unread = { ...file.tensors.get(DOWN)!.source, read: () => Promise.reject(new Error("a weight was read")) };
+  const tensors = new Map([...file.tensors].map(([name, entry]) => [name, { ...entry, source: unread }]));
+  const load = (backend: Backend) => loadModel({ file: { ...file, tensors }, config: CONFIG }, { backend });
+
+  const small = createScalarBackend({ memoryBudgetBytes: needed });
+  using _live = tensor([1], { backend: small });
+  await assertRejects(
+    () => load(small),
+    BackendError,
+    `Cannot load tiny.safetensors on scalar: it needs ${needed} bytes, which with the 4 live ones would pass the budget ` +
+      `of ${needed}; its largest tensor is "model.layers.0.mlp.gate_proj.weight" f32 [12, 8] (384 bytes); dispose of`,
+  );
+  assertEquals(small.memory.liveStorages, 1);
+
+  const narrow: Backend = Object.assign(createScalarBackend(), { largestBuffer: () => 380 });
+  await assertRejects(
+    () => load(narrow),
+    BackendError,
+    `Cannot load tiny.safetensors on scalar: it needs ${needed} bytes, and its largest tensor ` +
+      `"model.layers.0.mlp.gate_proj.weight" f32 [12, 8] (384 bytes) is beyond the 380 that the device has for one; load`,
+  );
+  assertEquals(narrow.memory.liveStorages, 0);
 });

@@ -18,7 +18,8 @@ export const PADDING_ID = 0;
 export class LeftPaddedBatch {
   /** Columns that the prompts take: the longest one's length. */
   readonly width: number;
-  readonly #prompts: readonly (readonly number[])[];
+  /** Ids by row. */
+  readonly prompts: readonly (readonly number[])[];
   readonly #past: number;
   readonly #pads: readonly number[];
 
@@ -28,7 +29,7 @@ export class LeftPaddedBatch {
    */
   constructor(prompts: readonly (readonly number[])[], past: number) {
     this.width = Math.max(...prompts.map((ids) => ids.length));
-    this.#prompts = prompts;
+    this.prompts = prompts;
     this.#past = past;
     this.#pads = prompts.map((ids) => this.width - ids.length);
   }
@@ -36,7 +37,7 @@ export class LeftPaddedBatch {
   /** Ids of the prompts' columns from `start` on, `count` or as many as there are: `[B, T]`. */
   columns(start: number, count: number): number[][] {
     const length = Math.min(count, this.width - start);
-    return this.#prompts.map((ids, row) =>
+    return this.prompts.map((ids, row) =>
       Array.from({ length }, (_, i) => ids[start + i - this.#pads[row]!] ?? PADDING_ID)
     );
   }

@@ -3,14 +3,18 @@
  * tokens just drawn. This is the only loop; text is generated on top of it (generate.ts). Every step frees what it made;
  * what grows is the cache alone.
  *
- * Letters: B prompts, T columns of one pass, V words.
+ * Where reading waits for a device, one step is kept in flight: it is recorded before the ids it is fed have been read, so
+ * that the device computes while the host tells of them. A step that turns out not to be wanted, since all rows ended or
+ * the caller stopped, is taken back out of the cache.
  */
-import { type KvCache, noGrad, type Tensor, tensor, tidy } from "../../core/mod.ts";
+import { type KvCache, ShapeError } from "../../core/mod.ts";
 import type { LlamaForCausalLM } from "../../nn/mod.ts";
 import { takeBack, tokensBeforeModel } from "../../nn/src/cached_tokens.ts";
 import { checkGenerateOptions, checkPrompts } from "./generate_checks.ts";
-import { LeftPaddedBatch, PADDING_ID } from "./generate_padding.ts";
-import { type SampleOptions, sampleToken } from "./sampling.ts";
+import { LeftPaddedBatch } from "./generate_padding.ts";
+import { GenerationSteps } from "./generate_steps.ts";
+import type { SampleOptions } from "./sampling.ts";
+import { whyNot } from "./sampling_on_backend.ts";
 
 /** Settings of {@linkcode generateTokens}. */
 export interface GenerateTokensOptions extends SampleOptions {
@@ -30,22 +34,16 @@ export interface GenerateTokensOptions extends SampleOptions {
   readonly chunkTokens?: number | undefined;
 }
 
-/** One prompt, and what was drawn after it. */
-interface Row {
-  readonly ids: number[];
-  ended: boolean;
-}
-
 /**
  * Continues a batch of prompts.
  *
  * Prompts of different lengths are padded on the left, each row with its own positions, and padding is hidden from
  * attention; a row gives what it would give alone, up to rounding. Row r draws for the seed, the step and
  * `options.row + r`, so that it also draws what it would draw alone with that `row`; `repetitionPenalty` is about the
- * row's own ids. All ends when every row has ended, or when the longest one has filled the context.
+ * row's own ids. Tokens are drawn on the model's backend, as `sampleToken` draws them up to rounding. All ends when every row has ended, or when the longest one has filled the context.
  *
- * A given cache that took prompts of different lengths, or rows that ended early, holds padding as well, which a later
- * call takes for tokens: go on from it only after equal lengths and without end tokens. The sinks of a sliding window are
+ * A given cache that took prompts of different lengths holds padding as well, and after rows that ended early what they
+ * would have gone on with, which a later call takes for tokens: go on from it only after equal lengths and without end tokens. The sinks of a sliding window are
  * the batch's first columns, so that a shorter row has padding there.
  *
  * @param prompts ids by row
@@ -80,45 +78,55 @@ export async function* generateTokens(
   checkGenerateOptions(options);
   const past = tokensBeforeModel(options.cache, model.config.numHiddenLayers);
   checkPrompts(prompts, model.config, past);
+  const { maxTokens, endIds, cache: given, signal, chunkTokens = 128, ...sampling } = options;
   const batch = new LeftPaddedBatch(prompts, past);
   const room = model.config.maxPositionEmbeddings - past - batch.width;
-  const limit = Math.min(options.maxTokens ?? Infinity, room + 1); // the last token drawn is not fed back
-  const rows = prompts.map((ids): Row => ({ ids: [...ids], ended: false }));
-  const cache = options.cache ?? model.createCache();
+  const limit = Math.min(maxTokens ?? Infinity, room + 1); // the last token drawn is not fed back
+  const cache = given ?? model.createCache();
+  const ahead = goesAhead(model, given);
+  const ended = prompts.map(() => false);
   let good = past; // how much of the cache belongs to what the caller has been given
+  using steps = new GenerationSteps(model, batch, cache, sampling);
   try {
-    let logits = await prefill(model, batch, cache, options);
+    await steps.prompt(chunkTokens, limit > 0, () => stopIfAborted(signal));
+    if (limit === 0) good = cache.length;
     for (let step = 0; step < limit; step++) {
-      await stopIfAborted(options.signal);
-      const drawn = draw(rows, logits, step, options);
-      good = cache.length;
-      yield drawn;
-      if (step + 1 === limit || rows.every(({ ended }) => ended)) break;
-      const column = rows.map(({ ids, ended }) => [ended ? PADDING_ID : ids.at(-1)!]);
-      logits = await lastLogits(model, batch, column, cache);
+      await stopIfAborted(signal);
+      const { codes } = steps;
+      const isLast = step + 1 === limit;
+      const next = ahead && !isLast ? attempt(() => steps.next()) : () => steps.next();
+      const ids = idsOf(await codes, ended, model.config.vocabSize);
+      ids.forEach((id, row) => ended[row] ||= id !== undefined && endIds?.has(id) === true);
+      good = past + batch.width + step;
+      yield ids;
+      if (isLast || ended.every((it) => it)) break;
+      next();
     }
   } catch (error) {
-    if (options.cache !== undefined) takeBack(cache, good);
+    if (given !== undefined) takeBack(given, good);
     throw error;
   } finally {
-    if (options.cache === undefined) cache.dispose();
+    if (given === undefined) cache.dispose();
+    else if (given.length > good) takeBack(given, good); // a step that nobody wanted any more
   }
 }
 
-/** Runs the prompts through in chunks of columns; only the last column's logits are wanted. */
-async function prefill(
-  model: LlamaForCausalLM,
-  batch: LeftPaddedBatch,
-  cache: KvCache,
-  options: GenerateTokensOptions,
-): Promise<Float32Array> {
-  const size = options.chunkTokens ?? 128;
-  let logits = new Float32Array();
-  for (let start = 0; start < batch.width; start += size) {
-    await stopIfAborted(options.signal);
-    logits = await lastLogits(model, batch, batch.columns(start, size), cache);
+/** Whether reading waits for a device, and the cache can give a step back: a window forgets as it goes. */
+function goesAhead(model: LlamaForCausalLM, given: KvCache | undefined): boolean {
+  const reads = model.lm_head.weight.backend.downloadSync !== undefined;
+  return !reads && (given === undefined || given.capacity !== Infinity);
+}
+
+/** Runs it now, and throws what it threw when asked: ids that were drawn before are given first. */
+function attempt(run: () => void): () => void {
+  try {
+    run();
+    return () => {};
+  } catch (error) {
+    return () => {
+      throw error;
+    };
   }
-  return logits;
 }
 
 /** Lets timers and signals have their turn first: a backend on the CPU would otherwise keep them from ever aborting. */
@@ -128,44 +136,12 @@ async function stopIfAborted(signal: AbortSignal | undefined): Promise<void> {
   signal.throwIfAborted();
 }
 
-/** Ids `[B, T]` through the model; logits `[B, V]` of their last column. */
-async function lastLogits(
-  model: LlamaForCausalLM,
-  batch: LeftPaddedBatch,
-  columns: readonly (readonly number[])[],
-  cache: KvCache,
-): Promise<Float32Array<ArrayBuffer>> {
-  const { backend } = model.lm_head.weight;
-  const [rows, count] = [columns.length, columns[0]!.length];
-  using logits: Tensor = tidy(() =>
-    noGrad(() => {
-      const ids = tensor(Int32Array.from(columns.flat()), { shape: [rows, count], backend });
-      const attentionMask = batch.mask(cache.length + count, backend);
-      return model.forward(ids, { cache, attentionMask, logitsToKeep: 1 });
-    })
-  );
-  return Float32Array.from(await logits.data());
-}
-
-/** Draws for each row that goes on, and only then notes what was drawn: when one row cannot draw, none has. */
-function draw(
-  rows: readonly Row[],
-  logits: Float32Array,
-  step: number,
-  options: GenerateTokensOptions,
-): (number | undefined)[] {
-  const { maxTokens: _max, endIds, cache: _cache, signal: _signal, chunkTokens: _chunk, ...sampling } = options;
-  const words = logits.length / rows.length;
-  const first = sampling.row ?? 0;
-  const drawn = rows.map(({ ids, ended }, r) =>
-    ended
-      ? undefined
-      : sampleToken(logits.subarray(r * words, (r + 1) * words), { ...sampling, row: first + r }, step, ids)
-  );
-  for (const [r, id] of drawn.entries()) {
-    if (id === undefined) continue;
-    rows[r]!.ids.push(id);
-    rows[r]!.ended = endIds?.has(id) ?? false;
+/** Ids of the rows that go on. @throws {ShapeError} when one of them could draw none */
+function idsOf(codes: ArrayLike<number>, ended: readonly boolean[], words: number): (number | undefined)[] {
+  const ids = Array.from(codes, (code, row) => ended[row] ? undefined : code);
+  for (const id of ids) {
+    const why = id === undefined ? undefined : whyNot(id, words);
+    if (why !== undefined) throw new ShapeError(`Cannot sample: ${why}`);
   }
-  return drawn;
+  return ids;
 }

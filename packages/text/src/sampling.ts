@@ -124,7 +124,7 @@ export function sampleToken(
   const { seed = 0, row = 0, temperature, ...filters } = options;
   if (temperature === 0) return largest(filterLogits(logits, filters, previousIds));
   const filtered = filterLogits(logits, temperature === undefined ? filters : { ...filters, temperature }, previousIds);
-  return draw(filtered, uniform(seed, step, row));
+  return draw(filtered, drawPoint(seed, step, row));
 }
 
 /**
@@ -153,8 +153,8 @@ function draw(logits: Float32Array, point: number): number {
   return last;
 }
 
-/** A number in [0, 1) on a grid of 2^-24, like every uniform draw of the library. */
-function uniform(seed: number, step: number, row: number): number {
+/** @ignore The point of a draw: a number in [0, 1) on a grid of 2^-24, like every uniform draw of the library. */
+export function drawPoint(seed: number, step: number, row: number): number {
   const [word] = threefry2x32(seed >>> 0, Math.floor(seed / 2 ** 32), step, row);
   return (word >>> 8) / 2 ** 24;
 }
