@@ -2,14 +2,18 @@
  * The `heed` command: text to stdout, everything else to stderr. Exit codes: 0 done, 1 it could not be done, 2 the
  * command line is wrong, 130 interrupted.
  */
+import { chat } from "./src/chat.ts";
 import { convert } from "./src/convert.ts";
 import { Interrupted, UsageError } from "./src/errors.ts";
 import { generate } from "./src/generate.ts";
 import { inspect } from "./src/inspect.ts";
+import { serve } from "./src/serve.ts";
 
 const HELP = `heed COMMAND
 
   generate PROMPT  write text with a model
+  chat             talk with a model
+  serve            answer programs over HTTP, as the OpenAI API does, and show the explorer
   inspect MODEL    show what a model is made of
   convert IN OUT   make a model with fewer key/value heads
 
@@ -22,6 +26,8 @@ Models that are fetched lie in HEED_CACHE, or in heed/ in this system's folder f
 
 const COMMANDS: ReadonlyMap<string, (args: readonly string[]) => Promise<void>> = new Map([
   ["generate", generate],
+  ["chat", chat],
+  ["serve", serve],
   ["inspect", inspect],
   ["convert", convert],
 ]);

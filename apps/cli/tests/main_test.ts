@@ -31,10 +31,19 @@ Deno.test("help and version go to stdout", async () => {
   for (const args of [[], ["--help"], ["-h"]]) {
     const { code, stdout, stderr } = await heed(args);
     assertEquals([code, stderr], [0, ""]);
-    assertStringIncludes(stdout, "inspect MODEL");
+    for (const name of ["generate PROMPT", "chat", "serve", "inspect MODEL", "convert IN OUT"]) {
+      assertStringIncludes(stdout, `\n  ${name} `);
+    }
   }
   assertMatch((await heed(["--version"])).stdout, /^heed \d+\.\d+\.\d+ \(deno \d+\.\d+\.\d+\)\n$/);
-  assertStringIncludes((await heed(["inspect", "--help"])).stdout, "--check-weights");
+  for (
+    const [name, option] of [["inspect", "--json"], ["chat", "--system TEXT"], ["serve", "--api-key KEY"]] as const
+  ) {
+    const { code, stdout } = await heed([name, "--help"]);
+    assertEquals(code, 0);
+    assertStringIncludes(stdout, option);
+    for (const line of stdout.split("\n")) assert(line.length <= 95, line); // terminals are narrow
+  }
 });
 
 Deno.test("a wrong command line ends with code 2, and says on stderr what is wrong", async () => {

@@ -32,6 +32,8 @@ interface Weight {
 export interface SuccessorGguf {
   /** Tokens it holds; default 100. */
   readonly contextLength?: number;
+  /** How a chat is written; default not at all. */
+  readonly chatTemplate?: string;
   /** Whether h ends the text; default true. */
   readonly ends?: boolean;
   /** The last norm's weight; default 1. */
@@ -39,7 +41,9 @@ export interface SuccessorGguf {
 }
 
 /** The model as a GGUF file's bytes. */
-export function successorGguf({ contextLength = 100, ends = true, norm = 1 }: SuccessorGguf = {}): Uint8Array {
+export function successorGguf(
+  { chatTemplate, contextLength = 100, ends = true, norm = 1 }: SuccessorGguf = {},
+): Uint8Array {
   const metadata: [string, Value][] = [
     ["general.architecture", textValue("llama")],
     ["llama.block_count", u32Value(1)],
@@ -54,6 +58,7 @@ export function successorGguf({ contextLength = 100, ends = true, norm = 1 }: Su
     ["tokenizer.ggml.tokens", stringsValue(LETTERS)],
     ["tokenizer.ggml.merges", stringsValue([])],
   ];
+  if (chatTemplate !== undefined) metadata.push(["tokenizer.chat_template", textValue(chatTemplate)]);
   if (ends) metadata.push(["tokenizer.ggml.eos_token_id", u32Value(SIZE - 1)]);
   const tensors = weights(norm).map(({ gguf: name, shape, values }) => {
     return { name, sizes: shape.toReversed(), type: F32, data: bytesOf(values) };

@@ -1,0 +1,105 @@
+/**
+ * The options that commands share: which model, where to compute, how tokens are chosen.
+ */
+import { numberOption } from "./command_line.ts";
+import { UsageError } from "./errors.ts";
+import { DEFAULT_MODEL } from "./pinned_models.ts";
+
+/** Options that say which model, and where to compute. */
+export const MODEL_OPTIONS = {
+  model: { type: "string", default: DEFAULT_MODEL },
+  backend: { type: "string", default: "auto" },
+  "check-weights": { type: "boolean", default: false },
+} as const;
+
+/** Their lines of help. */
+export const MODEL_HELP = `  --model PATH|URL|NAME  a GGUF file, a Hugging Face folder, an https URL of a GGUF file,
+                         or a known name (default ${DEFAULT_MODEL})
+  --backend NAMES        where to compute: scalar, wasm, webgpu, or several with commas,
+                         of which the first that is there is taken (default auto)
+  --check-weights        read all weights first, and name the first that is NaN or infinite`;
+
+/** Options that say how tokens are chosen. */
+export const SAMPLING_OPTIONS = {
+  temperature: { type: "string", default: "0" },
+  "top-k": { type: "string" },
+  "top-p": { type: "string" },
+  seed: { type: "string" },
+} as const;
+
+/** Their lines of help. */
+export const SAMPLING_HELP = `  --temperature T        0 takes the likeliest token each time (default); above 0 draws
+  --top-k K              draw from the K likeliest tokens only
+  --top-p P              draw from the likeliest tokens that make up the probability P only
+  --seed N               what draws begin from (default 0)`;
+
+/** Which model, and where to compute. */
+export interface ModelRequest {
+  /** A known name, a URL or a path. */
+  readonly model: string;
+  /** Backends in order of preference; absent lets the library choose. */
+  readonly backends?: readonly string[];
+  /** Whether all weights are looked at first. */
+  readonly checkWeights: boolean;
+}
+
+/** How a token is chosen; what is absent is the library's default. */
+export interface Sampling {
+  /** 0 is greedy. */
+  readonly temperature: number;
+  /** At least 1. */
+  readonly topK?: number;
+  /** Above 0, up to 1. */
+  readonly topP?: number;
+  /** Where draws begin. */
+  readonly seed?: number;
+}
+
+/** What the parser gives for {@linkcode MODEL_OPTIONS}. */
+interface ModelValues {
+  readonly model: string;
+  readonly backend: string;
+  readonly "check-weights": boolean;
+}
+
+/** What the parser gives for {@linkcode SAMPLING_OPTIONS}. */
+interface SamplingValues {
+  readonly temperature: string;
+  readonly "top-k"?: string | undefined;
+  readonly "top-p"?: string | undefined;
+  readonly seed?: string | undefined;
+}
+
+/**
+ * Reads which model, and where to compute.
+ *
+ * @throws {UsageError} when the list of backends is none
+ */
+export function readModelOptions(values: ModelValues): ModelRequest {
+  const backends = backendNames(values.backend);
+  return { model: values.model, ...(backends && { backends }), checkWeights: values["check-weights"] };
+}
+
+/**
+ * Reads how tokens are chosen.
+ *
+ * @throws {UsageError} saying which option is wrong, and what it takes
+ */
+export function readSampling(values: SamplingValues): Sampling {
+  const topK = numberOption("top-k", values["top-k"], { min: 1, whole: true });
+  const topP = numberOption("top-p", values["top-p"], { min: 0, max: 1 });
+  const seed = numberOption("seed", values.seed, { min: 0, whole: true });
+  return {
+    temperature: numberOption("temperature", values.temperature, { min: 0 }) ?? 0,
+    ...(topK !== undefined && { topK }),
+    ...(topP !== undefined && { topP }),
+    ...(seed !== undefined && { seed }),
+  };
+}
+
+function backendNames(text: string): string[] | undefined {
+  if (text === "auto") return undefined;
+  const names = text.split(",").map((name) => name.trim());
+  if (names.every((name) => name !== "")) return names;
+  throw new UsageError(`Cannot use --backend "${text}": it must be auto, or names with commas between them`);
+}

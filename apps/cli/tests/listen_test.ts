@@ -1,0 +1,107 @@
+/** The listener's bounds, one by one. */
+import { assertEquals, assertRejects } from "@std/assert";
+import { LIMITS, type Limits, listen } from "../src/serve/listen.ts";
+import type { Handler } from "../src/serve/site.ts";
+import { exchange, readAll, requestText, statusOf, writeAll } from "./raw_client.ts";
+
+const HOST = { host: "localhost" };
+
+async function withListener(
+  limits: Partial<Limits>,
+  handler: Handler,
+  run: (port: number) => Promise<void>,
+): Promise<void> {
+  const listening = await listen({ hostname: "127.0.0.1", port: 0 }, handler, { ...LIMITS, ...limits });
+  try {
+    await run(listening.port);
+  } finally {
+    await listening.stop();
+  }
+}
+
+const ok: Handler = () => Promise.resolve(new Response("ok"));
+
+Deno.test("a header that does not come to its end ends the connection", async () => {
+  await withListener({ headerTimeoutMs: 100 }, ok, async (port) => {
+    assertEquals(statusOf(await exchange(port, "GET / HTTP/1.1\r\nhost: local")), 408);
+    await exchange(port, ""); // comes back
+  });
+});
+
+Deno.test("a body that does not come to its end ends the connection, and its reading", async () => {
+  const { promise: failed, resolve } = Promise.withResolvers<boolean>();
+  const handler: Handler = async ({ body, signal }) => {
+    await Array.fromAsync(body!).catch(() => {});
+    resolve(signal.aborted);
+    return new Response("ok");
+  };
+  await withListener({ headerTimeoutMs: 100, requestTimeoutMs: 200 }, handler, async (port) => {
+    await exchange(port, requestText("POST /", { ...HOST, "content-length": "100" }, "half"));
+    assertEquals(await failed, true);
+  });
+});
+
+Deno.test("an answer that is not taken ends the connection, and its making", async () => {
+  const { promise: cancelled, resolve } = Promise.withResolvers<void>();
+  let aborted: AbortSignal | undefined;
+  const endless = (): ReadableStream<Uint8Array<ArrayBuffer>> =>
+    new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(100_000)), cancel: () => resolve() });
+  const handler: Handler = ({ signal }) => {
+    aborted = signal;
+    return Promise.resolve(new Response(endless()));
+  };
+  await withListener({ stallTimeoutMs: 100 }, handler, async (port) => {
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    await writeAll(connection, new TextEncoder().encode(requestText("GET /", HOST)));
+    await cancelled;
+    assertEquals(aborted?.aborted, true);
+  });
+});
+
+Deno.test("more connections than there is room for are closed, and room comes back", async () => {
+  await withListener({ connections: 1 }, ok, async (port) => {
+    const first = await Deno.connect({ hostname: "127.0.0.1", port });
+    await writeAll(first, new TextEncoder().encode("GET / HT"));
+    assertEquals(await exchange(port, requestText("GET /", HOST)).catch(() => ""), "");
+    await writeAll(first, new TextEncoder().encode("TP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"));
+    assertEquals(statusOf(await readAll(first)), 200);
+    first.close();
+    while (statusOf(await exchange(port, requestText("GET /", HOST)).catch(() => "")) !== 200);
+  });
+});
+
+Deno.test("a connection has few requests answered at once, and is closed for more", async () => {
+  let [now, most] = [0, 0];
+  const slow: Handler = async () => {
+    most = Math.max(most, ++now);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    now -= 1;
+    return new Response("ok");
+  };
+  await withListener({ pipelined: 4 }, slow, async (port) => {
+    const request = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    const few = await exchange(port, request.repeat(3) + requestText("GET /", HOST));
+    assertEquals([few.match(/^HTTP\/1.1 200/gm)?.length, most], [4, 4]);
+    const many = await exchange(port, request.repeat(1000));
+    assertEquals([statusOf(many) === 200, most], [false, 4]);
+  });
+});
+
+Deno.test("an answer whose making fails is cut off, not ended as if it were whole", async () => {
+  const failing = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull(controller): void {
+      controller.enqueue(new Uint8Array([65]));
+      controller.error(new Error("no more"));
+    },
+  });
+  await withListener({}, () => Promise.resolve(new Response(failing)), async (port) => {
+    const response = await fetch(`http://127.0.0.1:${port}/`).then((answer) => answer.text()).catch(() => "broken");
+    assertEquals(response, "broken");
+  });
+});
+
+Deno.test("a taken port is refused", async () => {
+  await withListener({}, ok, async (port) => {
+    await assertRejects(() => listen({ hostname: "127.0.0.1", port }, ok), Error);
+  });
+});

