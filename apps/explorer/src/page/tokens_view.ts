@@ -1,0 +1,108 @@
+/**
+ * The text, a token at a time: point at one, or move with the arrow keys, and what it looks at is shaded. Tokens are the
+ * options of a list box, of which one at a time can be reached by Tab.
+ */
+import { formatNumber } from "../format.ts";
+import type { Token } from "../protocol.ts";
+import { byId, make, say } from "./elements.ts";
+import type { PageStore, State } from "./state.ts";
+
+/** Draws the text of a store, and moves its token. */
+export function tokensView(store: PageStore): void {
+  const box = byId("tokens");
+  const says = byId("token-says");
+  box.addEventListener("pointerover", ({ target }) => choose(store, target));
+  box.addEventListener("focusin", ({ target }) => choose(store, target));
+  box.addEventListener("click", ({ target }) => choose(store, target));
+  box.addEventListener("keydown", (event) => {
+    const to = moved(event.key, store.state);
+    if (to === undefined) return;
+    event.preventDefault();
+    chipOf(box, to)?.focus();
+  });
+  store.view(["tokens", "promptTokens"], ({ tokens, promptTokens }) => drawTokens(box, tokens, promptTokens));
+  store.view(["tokens", "token", "key", "weights", "head"], (state) => {
+    shade(box, state);
+    say(says, sentence(state));
+  });
+}
+
+function chipOf(box: HTMLElement, index: number): HTMLElement | undefined {
+  return box.children[index] as HTMLElement | undefined; // drawTokens makes nothing else
+}
+
+function choose(store: PageStore, target: EventTarget | null): void {
+  const index = target instanceof HTMLElement ? target.dataset["index"] : undefined;
+  if (index !== undefined) store.set({ token: Number(index), follows: false });
+}
+
+function moved(key: string, { token, tokens }: State): number | undefined {
+  const last = tokens.length - 1;
+  if (key === "ArrowRight" || key === "ArrowDown") return Math.min(token + 1, last);
+  if (key === "ArrowLeft" || key === "ArrowUp") return Math.max(token - 1, 0);
+  return key === "Home" ? 0 : key === "End" ? last : undefined;
+}
+
+function drawTokens(box: HTMLElement, tokens: readonly Token[], promptTokens: number): void {
+  const same = tokens.length >= box.children.length && chipOf(box, 0)?.title === titleOf(tokens[0], 0) &&
+    box.children.length > 0;
+  if (!same) box.replaceChildren();
+  for (let i = box.children.length; i < tokens.length; i++) {
+    const chip = make("span", i < promptTokens ? "token" : "token written", shown(tokens[i]!.text));
+    chip.setAttribute("role", "option");
+    chip.tabIndex = -1;
+    chip.title = titleOf(tokens[i], i);
+    chip.dataset["index"] = `${i}`;
+    box.append(chip);
+  }
+  if (tokens.length > 0) {
+    box.setAttribute("role", "listbox");
+    box.setAttribute("aria-label", "Tokens of the text");
+    box.setAttribute("aria-orientation", "horizontal");
+  } else for (const name of ["role", "aria-label", "aria-orientation"]) box.removeAttribute(name);
+}
+
+function titleOf(token: Token | undefined, index: number): string {
+  return token === undefined ? "" : `${index}: id ${token.id}`;
+}
+
+/** A line's end is shown, and ends the line. */
+function shown(text: string): string {
+  return text === "" ? "∅" : text.replaceAll("\n", "↵\n");
+}
+
+/** A token as sentences quote it. */
+export function quoted(token: Token | undefined): string {
+  return token === undefined ? "" : `“${token.text.replaceAll("\n", "↵").trim() || "␣"}”`;
+}
+
+/** The chosen token's weights in the chosen head, `[T]`; undefined where they are not there yet. */
+export function weightsOf({ weights, head, token }: State): Float32Array | undefined {
+  if (weights === undefined || token >= weights.tokens) return undefined;
+  const start = (head * weights.tokens + token) * weights.tokens;
+  return weights.values.subarray(start, start + weights.tokens);
+}
+
+function shade(box: HTMLElement, state: State): void {
+  const row = weightsOf(state);
+  if (state.follows) box.scrollTop = box.scrollHeight;
+  for (let i = 0; i < box.children.length; i++) {
+    const chip = chipOf(box, i)!;
+    const chosen = i === state.token;
+    chip.style.setProperty("--weight", `${Math.sqrt(row?.[i] ?? 0).toFixed(3)}`);
+    chip.classList.toggle("chosen", chosen);
+    chip.classList.toggle("pointed", i === state.key);
+    if ((chip.tabIndex === 0) !== chosen) chip.tabIndex = chosen ? 0 : -1;
+    if ((chip.ariaSelected === "true") !== chosen || chip.ariaSelected === null) chip.ariaSelected = `${chosen}`;
+  }
+}
+
+function sentence(state: State): string {
+  const { tokens, token } = state;
+  if (tokens.length === 0) return "No text yet.";
+  const row = weightsOf(state);
+  if (row === undefined) return `Token ${token}, ${quoted(tokens[token])}`;
+  const most = [...row.keys()].sort((a, b) => row[b]! - row[a]!).slice(0, 3).filter((i) => row[i]! >= 0.01);
+  const parts = most.map((i) => `${quoted(tokens[i])} ${formatNumber(row[i]!)}`);
+  return `Token ${token}, ${quoted(tokens[token])}, looks at ${parts.join(", ")}`;
+}
