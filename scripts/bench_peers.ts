@@ -1,27 +1,36 @@
 /**
  * Heed and other WebAssembly libraries side by side: `deno task bench:peers [--filter TEXT] [--threads 1,2] [--rounds 7]
- * [--in chromium,deno] [--only NAMES] [--model PATH] [--backend wasm] [--out FOLDER] [--tiny]`.
+ * [--in chromium,deno] [--only NAMES] [--model PATH] [--native] [--backend wasm] [--out FOLDER] [--tiny]`.
  *
  * TEXT is looked for in the names of the work, of which one is `first result`; NAMES, with commas, are of participants.
- * Without a path the model is looked for where `deno task generate` keeps it, and left out if it is not there. `--tiny` tries
- * everything but the model out on small work.
+ * Without a path the model is looked for where `deno task generate` keeps it, and left out if it is not there. `--native` adds
+ * llama.cpp as compiled for the processor (Linux, x64; npm installs it). With `--backend webgpu` all run on WebGPU, work of its
+ * own, on whatever adapter is there; --threads is then without meaning. `--tiny` tries everything but the model out on small
+ * work.
  *
  * Each participant has a browser or a process of its own. For a piece of work all make their operands ready and show that
  * their numbers are right; then rounds take everyone in turn, the machine's own limits too, so that a slow moment of the
  * machine falls on all. A participant that fails or is wrong is a line of the report. Progress goes to stderr; peers.json and
- * peers.md to the folder (.cache/bench). The exit code is 1 if Heed failed or was wrong, 2 if nothing could be measured.
+ * peers.md (peers_webgpu.json and .md) to the folder (.cache/bench). The exit code is 1 if Heed failed or was wrong, 2 if nothing could be measured.
  */
 import { parseArgs } from "node:util";
-import { PARTICIPANTS } from "../apps/bench/peers/participants.ts";
+import {
+  LIMITS,
+  NATIVE,
+  type Participant,
+  PARTICIPANTS,
+  WEBGPU_LIMITS,
+  WEBGPU_PARTICIPANTS,
+} from "../apps/bench/peers/participants.ts";
 import { readPrompts } from "../apps/bench/peers/prompt.ts";
 import { failuresOf, markdown, type Report, type Section } from "../apps/bench/peers/report.ts";
-import { TINY_WORK, WORK } from "../apps/bench/peers/work.ts";
+import { isModelWork, TINY_WEBGPU_WORK, TINY_WORK, WEBGPU_WORK, WORK, type Work } from "../apps/bench/peers/work.ts";
 import { modelFolder } from "../apps/cli/src/cache_folder.ts";
 import { findChromium, launchChromium } from "./chromium.ts";
 import { ROOT, toFileUrl } from "./files.ts";
 import { startInChromium, startInDeno } from "./peer_hosts.ts";
-import { measureSection, type Plan } from "./peer_rounds.ts";
-import { buildSite, serveSite, SITE_URL } from "./peer_site.ts";
+import { measureSection, type Place, type Plan } from "./peer_rounds.ts";
+import { buildSite, installNative, serveSite, SITE_URL } from "./peer_site.ts";
 
 const MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf";
 
@@ -66,6 +75,7 @@ interface Settings {
   readonly places: readonly string[];
   readonly only: readonly string[];
   readonly model: string | undefined;
+  readonly native: boolean;
   readonly backend: string;
   readonly out: string;
   readonly tiny: boolean;
@@ -81,46 +91,65 @@ function settings(args: string[]): Settings {
       in: { type: "string", default: "chromium,deno" },
       only: { type: "string" },
       model: { type: "string" },
+      native: { type: "boolean", default: false },
       backend: { type: "string", default: "wasm" },
       out: { type: "string", default: `${ROOT}.cache/bench` },
       tiny: { type: "boolean", default: false },
     },
   });
-  const { filter, model, backend, out, tiny } = values;
+  const { filter, model, native, backend, out, tiny } = values;
   const threads = values.threads.split(",").map(Number);
   const [rounds, places] = [Number(values.rounds), values.in.split(",")];
   const wrong = [...threads, rounds].find((count) => !Number.isInteger(count) || count < 1);
   if (wrong !== undefined) throw new Error(`--threads and --rounds are whole numbers from 1 on, and not ${wrong}`);
   const place = places.find((name) => name !== "chromium" && name !== "deno");
   if (place !== undefined) throw new Error(`--in is chromium, deno or both, and not ${place}`);
-  const names = PARTICIPANTS.map(({ name }) => name);
+  const names = participantsOf(values).map(({ name }) => name);
   const only = values.only?.split(",") ?? names;
   const unknown = only.find((name) => !names.includes(name));
   if (unknown !== undefined) throw new Error(`--only is some of ${names.join(", ")}, and not ${unknown}`);
-  return { filter, threads, rounds, places, only, model, backend, out, tiny };
+  return { filter, threads, rounds, places, only, model, native, backend, out, tiny };
+}
+
+type Who = Pick<Settings, "native" | "backend">;
+
+function participantsOf({ native, backend }: Who): readonly Participant[] {
+  if (backend === "webgpu") return WEBGPU_PARTICIPANTS;
+  return native ? [...PARTICIPANTS, NATIVE] : PARTICIPANTS;
+}
+
+function workOf({ backend, tiny }: Settings): readonly Work[] {
+  if (backend === "webgpu") return tiny ? TINY_WEBGPU_WORK : WEBGPU_WORK;
+  return tiny ? TINY_WORK : WORK;
 }
 
 async function run(options: Settings): Promise<Report> {
   const { filter, rounds, backend, tiny, places } = options;
-  const work = (tiny ? TINY_WORK : WORK).filter(({ name }) => name.includes(filter));
-  const needsModel = work.some(({ kind }) => kind === "prefill" || kind === "decode");
+  const work = workOf(options).filter(({ name }) => name.includes(filter));
+  const needsModel = work.some(isModelWork);
   const model = needsModel ? await findModel(options.model) : undefined;
   const prompts = model === undefined ? {} : await readPrompts(model);
   await buildSite();
+  if (options.native && model !== undefined) await installNative();
   const server = serveSite(model);
   const url = `http://127.0.0.1:${server.addr.port}/`;
+  const inPage: Place = { base: url, model: `${url}model.gguf`, open: () => startInChromium(url) };
+  const inProcess: Place = {
+    ...{ base: SITE_URL, model: model === undefined ? "" : toFileUrl(model) },
+    open: () => Promise.resolve(startInDeno()),
+  };
+  const isWebGpu = backend === "webgpu";
+  const all = participantsOf(options);
   const sections: Section[] = [];
   for (const environment of places) {
-    const inPage = environment === "chromium";
-    const modelUrl = inPage ? `${url}model.gguf` : model === undefined ? "" : toFileUrl(model);
-    for (const threads of options.threads) {
+    for (const threads of isWebGpu ? [1] : options.threads) {
       const plan: Plan = {
         ...{ environment, threads, backend, rounds, work },
-        participants: PARTICIPANTS.filter(({ name }) => options.only.includes(name)),
+        participants: all.filter(({ name }) => options.only.includes(name)),
+        limits: isWebGpu ? WEBGPU_LIMITS : LIMITS,
         first: "first result".includes(filter) && !tiny,
-        base: inPage ? url : SITE_URL,
-        model: model === undefined ? undefined : { url: modelUrl, prompts },
-        open: () => inPage ? startInChromium(url) : Promise.resolve(startInDeno()),
+        model: model === undefined ? undefined : { prompts },
+        placeOf: (it) => environment === "chromium" && it.adapter !== "llamacpp" ? inPage : inProcess,
         progress: (line) => console.error(`${environment}, ${threads} thread(s): ${line}`),
       };
       sections.push(await measureSection(plan));
@@ -129,7 +158,7 @@ async function run(options: Settings): Promise<Report> {
   await server.shutdown();
   const commit = await output("git", "rev-parse", "HEAD");
   const packages = Object.fromEntries(
-    PARTICIPANTS.flatMap((it) => Object.entries(it.packages)).map((
+    all.flatMap((it) => Object.entries(it.packages)).map((
       [name, version],
     ) => [name, version.split("@").at(-1)!]),
   );
@@ -144,6 +173,7 @@ async function run(options: Settings): Promise<Report> {
     },
     versions: { deno: Deno.version.deno, v8: Deno.version.v8, ...browser, ...packages },
     ...(commit !== undefined && { commit }),
+    backend,
     rounds,
     sections,
   };
@@ -154,10 +184,11 @@ if (import.meta.main) {
     const options = settings(Deno.args);
     const report = await run(options);
     await Deno.mkdir(options.out, { recursive: true });
-    await Deno.writeTextFile(`${options.out}/peers.json`, JSON.stringify(report, null, 2) + "\n");
-    await Deno.writeTextFile(`${options.out}/peers.md`, markdown(report));
+    const name = options.backend === "webgpu" ? "peers_webgpu" : "peers";
+    await Deno.writeTextFile(`${options.out}/${name}.json`, JSON.stringify(report, null, 2) + "\n");
+    await Deno.writeTextFile(`${options.out}/${name}.md`, markdown(report));
     console.log(markdown(report));
-    console.error(`Written to ${options.out}/peers.json and peers.md`);
+    console.error(`Written to ${options.out}/${name}.json and ${name}.md`);
     Deno.exit(failuresOf(report).some((line) => /: heed/.test(line)) ? 1 : 0);
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);

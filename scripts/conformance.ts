@@ -1,12 +1,14 @@
 /**
  * Runs a backend through the suite and the golden vectors: `conformance.ts --backend NAME [--vectors DIR]
- * [--filter TEXT] [--build plain|threads] [--threads N]`; the last two are for the wasm backend.
+ * [--filter TEXT] [--build plain|threads] [--threads N] [--features all|none|NAMES]`; build and threads are for the wasm
+ * backend, features for webgpu.
  *
  * With `--vectors` it runs only the golden vectors of that folder: any in the format of
  * packages/conformance/vectors/README.md, so also ones that Heed has never seen; an op it has no mapping for is skipped.
  * Each case that fails or is skipped is a line, with the reason; the last line is `N passed, N failed, N skipped`.
  */
 import { parseArgs } from "node:util";
+import { BACKEND_OPTIONS, readBackendOptions } from "../apps/conformance/backend_options.ts";
 import {
   type CaseResult,
   groupNames,
@@ -17,11 +19,10 @@ import {
 } from "../packages/conformance/mod.ts";
 import { type Backend, BackendError } from "../packages/core/mod.ts";
 import { createBackend, type CreateBackendOptions } from "../packages/heed/mod.ts";
-import { BACKEND_OPTIONS, readBackendOptions } from "./backend_options.ts";
 import { ROOT } from "./files.ts";
 
 const USAGE = "Usage: deno task conformance --backend NAME [--vectors DIR] [--filter TEXT] " +
-  "[--build plain|threads] [--threads N]";
+  "[--build plain|threads] [--threads N] [--features all|none|NAMES]";
 
 /** What the command line asks for. */
 interface Wanted {

@@ -15,7 +15,7 @@ export function toFileUrl(path: string): string {
 export const ROOT: string = fromFileUrl(new URL("../", import.meta.url));
 
 /** Folders that hold nothing of ours: version control, caches, what builds leave behind. */
-const SKIPPED = new Set([".git", ".cache", "node_modules", "target", "coverage"]);
+const SKIPPED = new Set([".git", ".cache", "dist", "node_modules", "target", "coverage"]);
 
 /**
  * Files below `folder`, sorted, with forward slashes; none if the folder does not exist.

@@ -17,14 +17,32 @@ export interface RemoteHost {
   close(): Promise<void>;
 }
 
-const TIMEOUT_MS = 5 * 60_000;
+/** Seconds for an answer: several times what the slowest participant takes on a machine with two busy cores. */
+const TIMEOUT_SECONDS: Readonly<Record<Method, number>> = {
+  ...{ start: 30, first: 30, loadModel: 60, prepare: 120, time: 60, release: 10 },
+};
 
-async function inTime<T>(answer: Promise<T>): Promise<T> {
-  let id: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    id = setTimeout(() => reject(new Error(`no answer in ${TIMEOUT_MS / 60_000} minutes`)), TIMEOUT_MS);
-  });
-  return await Promise.race([answer, late]).finally(() => clearTimeout(id));
+/** Who does not answer in time is ended by `end`, so that it takes nothing from the others, and answers nothing any more. */
+class Patience {
+  readonly #end: () => Promise<void>;
+  #late: string | undefined;
+
+  constructor(end: () => Promise<void>) {
+    this.#end = end;
+  }
+
+  async wait<T>(method: Method, ask: () => Promise<T>): Promise<T> {
+    if (this.#late !== undefined) throw new Error(this.#late);
+    let id: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      id = setTimeout(() => {
+        this.#late = `ended: no answer to ${method}() in ${TIMEOUT_SECONDS[method]} s`;
+        reject(new Error(this.#late));
+        this.#end().catch(() => {}); // it crashed meanwhile
+      }, TIMEOUT_SECONDS[method] * 1000);
+    });
+    return await Promise.race([ask(), late]).finally(() => clearTimeout(id));
+  }
 }
 
 /** `VmHWM: 123 kB` of /proc, in bytes. */
@@ -43,15 +61,17 @@ export async function startInChromium(url: string): Promise<RemoteHost> {
   const page = await browser.newPage();
   const crash = new Promise<never>((_, reject) => page.on("crash", () => reject(new Error("the page crashed"))));
   crash.catch(() => {}); // it is looked at where a call is waited for
+  const patience = new Patience(() => browser.close());
   await page.goto(url);
   await page.waitForFunction(() => globalThis.peerHost !== undefined);
   return {
     async call<M extends Method>(method: M, ...args: Parameters<Host[M]>): Promise<Awaited<ReturnType<Host[M]>>> {
-      const answer = page.evaluate(
-        ([method, args]) => Reflect.apply(globalThis.peerHost[method], globalThis.peerHost, args),
-        [method, args] as const,
-      );
-      return await inTime(Promise.race([answer, crash]));
+      const ask = (): Promise<Awaited<ReturnType<Host[M]>>> =>
+        page.evaluate(
+          ([method, args]) => Reflect.apply(globalThis.peerHost[method], globalThis.peerHost, args),
+          [method, args] as const,
+        );
+      return await patience.wait(method, () => Promise.race([ask(), crash]));
     },
     async peakBytes(): Promise<number | undefined> {
       const session = await browser.newBrowserCDPSession();
@@ -71,11 +91,19 @@ const MARK = "\u0001";
 export function startInDeno(): RemoteHost {
   const script = fromFileUrl(`${SITE_URL}process.js`);
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-config", "--no-lock", script],
+    args: ["run", "-A", "--no-config", "--no-lock", "--node-modules-dir=manual", script],
     ...{ stdin: "piped", stdout: "piped", stderr: "null" },
   }).spawn();
   const writer = child.stdin.getWriter();
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const kill = (): void => {
+    try {
+      child.kill("SIGKILL");
+    } catch {
+      // it ended by itself
+    }
+  };
+  const patience = new Patience(() => Promise.resolve(kill()));
   let text = "";
   const nextAnswer = async (): Promise<string> => {
     for (;;) {
@@ -97,17 +125,13 @@ export function startInDeno(): RemoteHost {
         await writer.write(new TextEncoder().encode(JSON.stringify({ method, args }) + "\n"));
         return await nextAnswer();
       };
-      const { value, error } = JSON.parse(await inTime(ask()));
+      const { value, error } = JSON.parse(await patience.wait(method, ask));
       if (error !== undefined) throw new Error(error);
       return value;
     },
     peakBytes: () => peakOf(child.pid),
     async close(): Promise<void> {
-      try {
-        child.kill("SIGKILL");
-      } catch {
-        // it ended by itself
-      }
+      kill();
       await reader.cancel();
       await child.status;
       await writer.close().catch(() => {});

@@ -1,10 +1,19 @@
 /** Measures in one place with one count of threads: starts the participants, prepares the work, takes them in turn. */
 import type { StartOptions, Trial } from "../apps/bench/peers/host.ts";
 import type { Prompt } from "../apps/bench/peers/peer.ts";
-import { LIMITS, type Participant } from "../apps/bench/peers/participants.ts";
+import type { Participant } from "../apps/bench/peers/participants.ts";
 import { type Figure, type Fresh, median, type Row, type Section } from "../apps/bench/peers/report.ts";
-import { amountOf, type Work } from "../apps/bench/peers/work.ts";
+import { amountOf, isModelWork, type Work } from "../apps/bench/peers/work.ts";
 import type { RemoteHost } from "./peer_hosts.ts";
+
+/** Where one participant runs. */
+export interface Place {
+  /** The address the files lie below, as the place sees it. */
+  readonly base: string;
+  /** The model's address, as the place sees it. */
+  readonly model: string;
+  readonly open: () => Promise<RemoteHost>;
+}
 
 /** A place, and what to measure there. */
 export interface Plan {
@@ -12,15 +21,16 @@ export interface Plan {
   readonly threads: number;
   readonly backend: string;
   readonly participants: readonly Participant[];
+  /** The machine's own limits. */
+  readonly limits: readonly Participant[];
   readonly work: readonly Work[];
   readonly rounds: number;
   /** Whether to time the first result in fresh pages. */
   readonly first: boolean;
-  /** The address the files lie below, as the place sees it. */
-  readonly base: string;
-  /** The model's address, and the prompts by their lengths. */
-  readonly model: { readonly url: string; readonly prompts: Readonly<Record<number, Prompt>> } | undefined;
-  readonly open: () => Promise<RemoteHost>;
+  /** The model, and the prompts by their lengths. */
+  readonly model: { readonly prompts: Readonly<Record<number, Prompt>> } | undefined;
+  /** Where a participant finds files and the model, and a fresh place for it. */
+  readonly placeOf: (participant: Participant) => Place;
   readonly progress: (line: string) => void;
 }
 
@@ -31,10 +41,10 @@ interface Started {
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split("\n")[0]!;
-const isModel = ({ kind }: Work): boolean => kind === "prefill" || kind === "decode";
 
-function optionsOf({ base, threads, backend }: Plan, { name, adapter }: Participant): StartOptions {
-  return { name, adapter, base, threads, backend };
+function optionsOf({ placeOf, threads, backend }: Plan, participant: Participant): StartOptions {
+  const { name, adapter } = participant;
+  return { name, adapter, base: placeOf(participant).base, threads, backend };
 }
 
 /** One participant's figure being found. */
@@ -43,6 +53,7 @@ class Measurement {
   #trials: Trial[] = [];
   #amount: number | undefined;
   #error: string | undefined;
+  #isAbsent = false;
 
   constructor(readonly started: Started, readonly work: Work) {}
 
@@ -55,7 +66,8 @@ class Measurement {
   prepare(prompts: Readonly<Record<number, Prompt>>): Promise<void> {
     return this.step(async () => {
       this.#trials = await this.started.host.call("prepare", this.work, prompts);
-      if (!this.#trials.some(({ milliseconds }) => milliseconds !== undefined)) {
+      this.#isAbsent = this.#trials.length === 0;
+      if (!this.#isAbsent && !this.#trials.some(({ milliseconds }) => milliseconds !== undefined)) {
         throw new Error("no way gave the right result");
       }
     });
@@ -67,6 +79,11 @@ class Measurement {
       this.#seconds.push(seconds);
       this.#amount = amount;
     });
+  }
+
+  /** Whether the participant has nothing for this work. */
+  get isAbsent(): boolean {
+    return this.#isAbsent;
   }
 
   /** A model's text, where it gave one. */
@@ -99,9 +116,10 @@ function compareTexts(measurements: readonly Measurement[]): void {
 }
 
 async function measureRow(plan: Plan, all: readonly Started[], work: Work): Promise<Row> {
-  const measurements = all.map((started) => new Measurement(started, work));
-  for (const it of measurements) await it.prepare(plan.model?.prompts ?? {});
-  if (isModel(work)) compareTexts(measurements);
+  const asked = all.map((started) => new Measurement(started, work));
+  for (const it of asked) await it.prepare(plan.model?.prompts ?? {});
+  const measurements = asked.filter(({ isAbsent }) => !isAbsent);
+  if (isModelWork(work)) compareTexts(measurements);
   for (let round = 0; round < plan.rounds; round++) {
     for (const it of measurements) await it.time();
   }
@@ -116,7 +134,7 @@ async function startAll(
 ): Promise<[Started[], Figure[], Map<string, string>]> {
   const [started, failed, summaries]: [Started[], Figure[], Map<string, string>] = [[], [], new Map()];
   for (const participant of wanted) {
-    const host = await plan.open();
+    const host = await plan.placeOf(participant).open();
     try {
       summaries.set(participant.name, await host.call("start", optionsOf(plan, participant)));
       started.push({ participant, host });
@@ -129,9 +147,9 @@ async function startAll(
 }
 
 async function tensorRows(plan: Plan): Promise<Pick<Section, "rows" | "summaries">> {
-  const work = plan.work.filter((it) => !isModel(it));
+  const work = plan.work.filter((it) => !isModelWork(it));
   if (work.length === 0) return { rows: [], summaries: {} };
-  const wanted = [...LIMITS, ...plan.participants].filter(({ does }) => does !== "models");
+  const wanted = [...plan.limits, ...plan.participants].filter(({ does }) => does !== "models");
   const [started, failed, summaries] = await startAll(plan, wanted);
   const rows: Row[] = [];
   for (const it of work) {
@@ -140,8 +158,11 @@ async function tensorRows(plan: Plan): Promise<Pick<Section, "rows" | "summaries
     rows.push({ work: it, figures: [...figures, ...failed] });
   }
   for (const { host } of started) await host.close();
-  return { rows, summaries: Object.fromEntries([...summaries].filter(([name]) => !name.startsWith("limit: "))) };
+  return { rows, summaries: Object.fromEntries([...summaries].filter(([name]) => !saysNothing(name))) };
 }
+
+/** The limits in WebAssembly have no more to say than their names; bare dispatches name the adapter. */
+const saysNothing = (name: string): boolean => name.startsWith("limit: ") && name !== "limit: bare dispatches";
 
 /** Loads the model in a fresh place, as often as there are rounds; the last ones stay open for the rows. */
 async function loadModels(
@@ -154,11 +175,11 @@ async function loadModels(
   for (let round = 0; round < plan.rounds; round++) {
     for (const participant of wanted.filter((it) => !errors.has(it))) {
       await open.get(participant)?.close();
-      const host = await plan.open();
+      const host = await plan.placeOf(participant).open();
       open.set(participant, host);
       try {
         summaries.set(participant.name, await host.call("start", optionsOf(plan, participant)));
-        const milliseconds = await host.call("loadModel", plan.model!.url);
+        const milliseconds = await host.call("loadModel", plan.placeOf(participant).model);
         times.set(participant, [...times.get(participant) ?? [], milliseconds]);
       } catch (error) {
         errors.set(participant, messageOf(error));
@@ -179,12 +200,12 @@ async function loadModels(
 }
 
 async function modelRows(plan: Plan): Promise<Pick<Section, "rows" | "summaries" | "loading">> {
-  const work = plan.work.filter(isModel);
+  const work = plan.work.filter(isModelWork);
   if (work.length === 0 || plan.model === undefined) return { rows: [], summaries: {}, loading: [] };
   plan.progress("loading the model");
   const wanted = plan.participants.filter(({ does }) => does !== "tensors");
   const [started, fresh, summaries] = await loadModels(plan, wanted);
-  const [limits] = await startAll(plan, LIMITS);
+  const [limits] = await startAll(plan, plan.limits);
   const rows: Row[] = [];
   for (const it of work) {
     plan.progress(it.name);
@@ -209,7 +230,7 @@ async function firstResults(plan: Plan): Promise<Fresh[]> {
   const errors = new Map<Participant, string>();
   for (let round = 0; round < plan.rounds; round++) {
     for (const participant of wanted.filter((it) => !errors.has(it))) {
-      const host = await plan.open();
+      const host = await plan.placeOf(participant).open();
       await host.call("first", optionsOf(plan, participant))
         .then((milliseconds) => times.set(participant, [...times.get(participant) ?? [], milliseconds]))
         .catch((error) => errors.set(participant, messageOf(error)));

@@ -3,14 +3,15 @@
  * and a server on loopback that gives pages what shared memory needs. Nothing of it is kept in the repository.
  */
 import * as esbuild from "esbuild";
-import { PARTICIPANTS } from "../apps/bench/peers/participants.ts";
+import { NATIVE, PARTICIPANTS, WEBGPU_PARTICIPANTS } from "../apps/bench/peers/participants.ts";
 import { ROOT, toFileUrl } from "./files.ts";
 
 const SOURCES = `${ROOT}apps/bench/peers`;
 const FOLDER = `${ROOT}.cache/bench/site`;
 
-/** TensorFlow.js comes as two packages that import each other by name. */
-const TFJS = 'export * from "@tensorflow/tfjs-core";\nexport * from "@tensorflow/tfjs-backend-wasm";\n';
+/** TensorFlow.js comes as packages that import each other by name. */
+const tfjsWith = (backend: string): string =>
+  `export * from "@tensorflow/tfjs-core";\nexport * from "@tensorflow/tfjs-backend-${backend}";\n`;
 
 /** Where the files lie, as Deno imports them. */
 export const SITE_URL: string = toFileUrl(`${FOLDER}/`);
@@ -18,14 +19,25 @@ export const SITE_URL: string = toFileUrl(`${FOLDER}/`);
 /** Installs the packages and bundles. */
 export async function buildSite(): Promise<void> {
   await Deno.mkdir(FOLDER, { recursive: true });
-  const dependencies = Object.assign({}, ...PARTICIPANTS.map(({ packages }) => packages));
+  const dependencies = Object.assign({}, ...[...PARTICIPANTS, ...WEBGPU_PARTICIPANTS].map(({ packages }) => packages));
   await Deno.writeTextFile(`${FOLDER}/package.json`, JSON.stringify({ dependencies }, null, 2));
   await Deno.writeTextFile(`${FOLDER}/deno.json`, JSON.stringify({ nodeModulesDir: "auto" }));
-  await Deno.writeTextFile(`${FOLDER}/tfjs_entry.js`, TFJS);
+  await Deno.writeTextFile(`${FOLDER}/tfjs_entry.js`, tfjsWith("wasm"));
+  await Deno.writeTextFile(`${FOLDER}/tfjs_webgpu_entry.js`, tfjsWith("webgpu"));
   await Deno.writeTextFile(`${FOLDER}/index.html`, '<!DOCTYPE html>\n<script type="module" src="page.js"></script>\n');
   const install = new Deno.Command(Deno.execPath(), { args: ["install", "--quiet"], cwd: FOLDER, stdout: "null" });
   if (!(await install.spawn().status).success) throw new Error("Cannot install the libraries to compare with");
   await bundle();
+}
+
+/** Installs what is no WebAssembly. npm does it, which can leave out what it holds for graphics cards: 700 MB. */
+export async function installNative(): Promise<void> {
+  const folder = `${FOLDER}/native`;
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.writeTextFile(`${folder}/package.json`, JSON.stringify({ dependencies: NATIVE.packages }, null, 2));
+  const args = ["install", "--omit=optional", "--ignore-scripts", "--silent"];
+  const { success } = await new Deno.Command("npm", { args, cwd: folder, stdout: "null" }).spawn().status;
+  if (!success) throw new Error("Cannot install llama.cpp: leave --native out");
 }
 
 async function bundle(): Promise<void> {
@@ -33,7 +45,7 @@ async function bundle(): Promise<void> {
     await esbuild.build({
       entryPoints: {
         ...{ page: `${SOURCES}/page.ts`, process: `${SOURCES}/process.ts` },
-        tfjs: `${FOLDER}/tfjs_entry.js`,
+        ...{ tfjs: `${FOLDER}/tfjs_entry.js`, tfjs_webgpu: `${FOLDER}/tfjs_webgpu_entry.js` },
       },
       ...{ outdir: FOLDER, bundle: true, splitting: true, format: "esm", target: "es2022", minify: true },
       logLevel: "error",

@@ -30,26 +30,33 @@ const STAGES: readonly Stage[] = [
   { title: "rust", quick: true, args: ["run", "-A", "scripts/build_wasm.ts", "--lint"] },
   { title: "setup", quick: false, args: ["run", "-A", "scripts/setup.ts"] },
   { title: "tests", quick: true, args: ["test", "-A", "--doc", "--parallel", "packages", "apps", "scripts", "docs"] },
+  { title: "bundle", quick: false, args: ["run", "-A", "scripts/bundle.ts"] },
   { title: "tests of the whole", quick: false, args: ["test", "-A", "tests"] },
   { title: "conformance, scalar", quick: false, args: ["run", "-A", "scripts/conformance.ts", "--backend", "scalar"] },
-  { title: "conformance, webgpu", quick: false, args: ["run", "-A", "scripts/conformance.ts", "--backend", "webgpu"] },
+  ...webGpuStages("conformance", "scripts/conformance.ts"),
   ...wasmStages("conformance", "scripts/conformance.ts"),
   { title: "browser", quick: false, args: ["run", "-A", "scripts/test_browser.ts"] },
   ...wasmStages("browser", "scripts/test_browser.ts"),
-  {
-    title: "browser, webgpu",
-    quick: false,
-    args: ["run", "-A", "scripts/test_browser.ts", "--backend", "webgpu"],
-  },
+  ...wasmStages("browser without isolation", "scripts/test_browser.ts", "--no-isolation"),
+  ...webGpuStages("browser", "scripts/test_browser.ts"),
 ];
 
 /** Each build of the wasm backend, that with threads on one and on two. */
-function wasmStages(title: string, script: string): Stage[] {
+function wasmStages(title: string, script: string, ...more: string[]): Stage[] {
   const builds = [["plain", "1"], ["threads", "1"], ["threads", "2"]] as const;
   return builds.map(([build, threads]) => ({
     title: `${title}, wasm ${build} ${threads}`,
     quick: false,
-    args: ["run", "-A", script, "--backend", "wasm", "--build", build, "--threads", threads],
+    args: ["run", "-A", script, "--backend", "wasm", "--build", build, "--threads", threads, ...more],
+  }));
+}
+
+/** The WebGPU backend with all optional features that the adapter has, and with none. */
+function webGpuStages(title: string, script: string): Stage[] {
+  return ["all", "none"].map((features) => ({
+    title: `${title}, webgpu, ${features} of the optional features`,
+    quick: false,
+    args: ["run", "-A", script, "--backend", "webgpu", "--features", features],
   }));
 }
 

@@ -18,12 +18,16 @@ import {
 } from "../../../packages/heed/mod.ts";
 import type { Peer, PeerOptions, PromptOf, Way } from "./peer.ts";
 import {
+  addsInputs,
+  type AddsWork,
   attentionInputs,
   type AttentionWork,
   DECODE_PROMPT,
   matmulInputs,
   type MatmulWork,
   type ModelWork,
+  softmaxInput,
+  type SoftmaxWork,
   type Work,
 } from "./work.ts";
 
@@ -32,11 +36,12 @@ async function read(result: Tensor): Promise<Float32Array> {
   return Float32Array.from(await owned.data());
 }
 
-/** A way that makes one tensor of others. */
+/** A way that makes one tensor of others; where that is only recorded, it is done when it has been read. */
 function way(name: string, operands: readonly Tensor[], make: () => Tensor): Way {
+  const isRecorded = operands[0]!.backend.name === "webgpu";
   return {
     name,
-    run: () => make().dispose(),
+    run: isRecorded ? async () => void await read(make()) : () => make().dispose(),
     result: () => read(make()),
     free: () => operands.forEach((x) => x.dispose()),
   };
@@ -63,6 +68,22 @@ function attentionWay(backend: Backend, work: AttentionWork): Way {
   ) as [Tensor, Tensor]; // as many as there were
   const options = { causal: "lower-right" } as const;
   return way("attention", [query, key, value], () => scaledDotProductAttention(query, key, value, options));
+}
+
+function softmaxWay(backend: Backend, work: SoftmaxWork): Way {
+  const x = tensor(softmaxInput(work), { shape: [work.rows, work.width], backend });
+  return way("softmax", [x], () => x.softmax(-1));
+}
+
+function addsWay(backend: Backend, work: AddsWork): Way {
+  const inputs = addsInputs(work);
+  const [x, y] = [tensor(inputs.x, { backend }), tensor(inputs.y, { backend })];
+  return way("add", [x, y], () =>
+    tidy(() => {
+      let sum = x;
+      for (let i = 0; i < work.count; i++) sum = sum.add(y);
+      return sum;
+    }));
 }
 
 /** A model with its cache. */
@@ -114,7 +135,9 @@ function modelWay(loaded: LoadedModel, { kind, tokens }: ModelWork, prompt: Prom
 /** Starts Heed's backend. */
 export async function start({ name, backend: backendName, threads }: PeerOptions): Promise<Peer> {
   const activations = name === "heed" ? "int8" : "f32";
-  const options: CreateBackendOptions & Record<string, unknown> = { threads, matmulActivations: activations };
+  const options: CreateBackendOptions & Record<string, unknown> = backendName === "webgpu"
+    ? { softwareAdapter: true }
+    : { threads, matmulActivations: activations };
   const backend = await createBackend(backendName, options);
   let loaded: LoadedModel | undefined;
   const { summary, precision } = backend.describe();
@@ -123,6 +146,8 @@ export async function start({ name, backend: backendName, threads }: PeerOptions
     async ways(work: Work, prompt: PromptOf): Promise<Way[]> {
       if (work.kind === "matmul") return [await matmulWay(backend, work)];
       if (work.kind === "attention") return [attentionWay(backend, work)];
+      if (work.kind === "softmax") return [softmaxWay(backend, work)];
+      if (work.kind === "adds") return [addsWay(backend, work)];
       return loaded === undefined ? [] : [modelWay(loaded, work, prompt)];
     },
     async loadModel(blob: Blob): Promise<void> {

@@ -5,7 +5,7 @@
 import type { Peer, PeerOptions, Prompt, StartPeer, Way } from "./peer.ts";
 import type { Participant } from "./participants.ts";
 import { objection } from "./reference.ts";
-import { FIRST_WORK, matmulInputs, type Work } from "./work.ts";
+import { FIRST_WORK, isModelWork, matmulInputs, type Work } from "./work.ts";
 
 const ADAPTERS: Readonly<Record<Participant["adapter"], () => Promise<{ start: StartPeer }>>> = {
   heed: () => import("./heed.ts"),
@@ -13,7 +13,9 @@ const ADAPTERS: Readonly<Record<Participant["adapter"], () => Promise<{ start: S
   tfjs: () => import("./tfjs.ts"),
   jax: () => import("./jax.ts"),
   wllama: () => import("./wllama.ts"),
+  llamacpp: () => import("./llamacpp.ts"),
   limits: () => import("./limits.ts"),
+  dispatches: () => import("./dispatches.ts"),
 };
 
 /** How to start a participant. */
@@ -73,7 +75,7 @@ export class Host {
   async loadModel(url: string): Promise<number> {
     const blob = await (await fetch(url)).blob();
     const before = performance.now();
-    await this.#peer!.loadModel!(blob);
+    await this.#peer!.loadModel!(blob, url);
     return performance.now() - before;
   }
 
@@ -97,8 +99,7 @@ export class Host {
     const before = performance.now();
     const got = await way.result();
     const milliseconds = performance.now() - before;
-    const isChecked = work.kind === "matmul" || work.kind === "attention";
-    const wrong = isChecked && typeof got !== "string" ? objection(work, got) : undefined;
+    const wrong = isModelWork(work) || typeof got === "string" ? undefined : objection(work, got);
     if (wrong !== undefined) return { way: way.name, wrong };
     if (typeof got === "string" && got !== "") return { way: way.name, milliseconds, text: got }; // long enough to warm up
     const end = performance.now() + WARM_UP_MS;

@@ -1,12 +1,24 @@
 /**
- * jax-js on its WebAssembly backend, jitted, as its own `nn.dotProductAttention`. It computes when a result is awaited (on
+ * jax-js on its WebAssembly or WebGPU backend, jitted, as its own `nn.dotProductAttention`. It computes when a result is awaited (on
  * its workers) or read at once (on the caller's thread), so both are ways. An array is used up by a call unless `ref` is taken.
  */
 import type { Peer, PeerOptions, Way } from "./peer.ts";
-import { attentionInputs, type AttentionWork, matmulInputs, type MatmulWork, swapHeads, type Work } from "./work.ts";
+import {
+  addsInputs,
+  type AddsWork,
+  attentionInputs,
+  type AttentionWork,
+  matmulInputs,
+  type MatmulWork,
+  softmaxInput,
+  type SoftmaxWork,
+  swapHeads,
+  type Work,
+} from "./work.ts";
 
 interface JaxArray {
   readonly ref: JaxArray;
+  add(other: JaxArray): JaxArray;
   reshape(shape: number[]): JaxArray;
   blockUntilReady(): Promise<JaxArray>;
   data(): Promise<Float32Array>;
@@ -21,6 +33,7 @@ interface Jax {
   jit(make: (...operands: JaxArray[]) => JaxArray): (...operands: JaxArray[]) => JaxArray;
   readonly numpy: { array(values: Float32Array): JaxArray; matmul(a: JaxArray, b: JaxArray): JaxArray };
   readonly nn: {
+    softmax(x: JaxArray, axis: number): JaxArray;
     dotProductAttention(q: JaxArray, k: JaxArray, v: JaxArray, options: { isCausal: boolean }): JaxArray;
   };
 }
@@ -31,6 +44,16 @@ interface Product {
   readonly make: () => JaxArray;
   /** To the order that reference.ts wants. */
   readonly order: (values: Float32Array) => Float32Array;
+}
+
+/** WebGPU is done when the result has been read, and cannot be read at once. */
+function webgpuWays({ name, operands, make, order }: Product): Way[] {
+  const free = (): void => operands.forEach((x) => x.dispose());
+  return [{
+    ...{ name, free },
+    run: async () => void await make().data(),
+    result: async () => order(await make().data()),
+  }];
 }
 
 function waysOf({ name, operands, make, order }: Product): Way[] {
@@ -68,16 +91,44 @@ function attention(jax: Jax, work: AttentionWork): Product {
   };
 }
 
+function softmax(jax: Jax, work: SoftmaxWork): Product {
+  const x = jax.numpy.array(softmaxInput(work)).reshape([work.rows, work.width]);
+  const make = jax.jit((values) => jax.nn.softmax(values, -1));
+  return { name: "nn.softmax", operands: [x], make: () => make(x.ref), order: (y) => y };
+}
+
+/** Op by op: jitted, the sums would be one kernel. */
+function adds(jax: Jax, work: AddsWork): Product {
+  const inputs = addsInputs(work);
+  const [x, y] = [jax.numpy.array(inputs.x), jax.numpy.array(inputs.y)];
+  const make = (): JaxArray => {
+    let sum = x.ref;
+    for (let i = 0; i < work.count; i++) sum = sum.add(y.ref);
+    return sum;
+  };
+  return { name: "add", operands: [x, y], make, order: (values) => values };
+}
+
+function productOf(jax: Jax, work: Work): Product | undefined {
+  if (work.kind === "matmul") return matmul(jax, work);
+  if (work.kind === "attention") return attention(jax, work);
+  if (work.kind === "softmax") return softmax(jax, work);
+  return work.kind === "adds" ? adds(jax, work) : undefined;
+}
+
 /** Starts jax-js. It makes as many workers as the machine has cores, which host.ts sets to the threads wanted. */
-export async function start({ base, threads }: PeerOptions): Promise<Peer> {
+export async function start({ base, threads, backend }: PeerOptions): Promise<Peer> {
   const jax: Jax = await import(`${base}node_modules/@jax-js/jax/dist/index.js`);
-  await jax.init("wasm");
-  jax.defaultDevice("wasm");
+  const isWebGpu = backend === "webgpu";
+  const device = isWebGpu ? "webgpu" : "wasm";
+  if (!(await jax.init(device)).includes(device)) throw new Error(`its ${device} backend does not start here`);
+  jax.defaultDevice(device);
   return {
-    summary: `jax-js, ${threads} worker(s)`,
+    summary: isWebGpu ? "jax-js, webgpu" : `jax-js, ${threads} worker(s)`,
     ways: (work: Work): Promise<Way[]> => {
-      if (work.kind === "matmul") return Promise.resolve(waysOf(matmul(jax, work)));
-      return Promise.resolve(work.kind === "attention" ? waysOf(attention(jax, work)) : []);
+      const product = productOf(jax, work);
+      if (product === undefined) return Promise.resolve([]);
+      return Promise.resolve(isWebGpu ? webgpuWays(product) : waysOf(product));
     },
   };
 }

@@ -6,10 +6,13 @@ import { DOT_OPERATIONS, LIMIT_MODULE, MULTIPLY_ADD_OPERATIONS, READ_BYTES } fro
 import type { Peer, PeerOptions, Way } from "./peer.ts";
 import { demandOf, type Work } from "./work.ts";
 
-/** Runs a loop `calls` times and says so. Bytes are written first: unwritten pages are all the same page of zeros. */
+/**
+ * Runs a loop `calls` times and says so, or what went wrong: no event tells of an error in a promise. Bytes are written first:
+ * unwritten pages are all the same page of zeros.
+ */
 const WORKER_SOURCE = `
 let exports;
-onmessage = async ({ data: { module, bytes, name, calls, first, second } }) => {
+const work = async ({ module, bytes, name, calls, first, second }) => {
   if (module) {
     const memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / 65536) + 1 });
     new Uint8Array(memory.buffer).fill(1);
@@ -17,8 +20,8 @@ onmessage = async ({ data: { module, bytes, name, calls, first, second } }) => {
   } else {
     for (let i = 0; i < calls; i++) exports[name](first, second);
   }
-  postMessage("done");
-};`;
+};
+onmessage = ({ data }) => work(data).then(() => postMessage(""), (error) => postMessage(String(error)));`;
 
 /** One run is to take some 20 milliseconds, so that waking a worker does not show: turns of a call, and calls. */
 const TURNS = 200_000;
@@ -37,7 +40,7 @@ class Crew {
   async all(message: object): Promise<void> {
     await Promise.all(this.#workers.map((worker) =>
       new Promise<void>((resolve, reject) => {
-        worker.onmessage = (): void => resolve();
+        worker.onmessage = ({ data: problem }): void => problem === "" ? resolve() : reject(new Error(problem));
         worker.onerror = (event): void => reject(new Error(event.message));
         worker.postMessage(message);
       })

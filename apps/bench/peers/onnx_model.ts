@@ -1,5 +1,5 @@
 /**
- * A small ONNX model of one node, as the bytes of its protocol buffer. Field numbers are those of onnx.proto3
+ * A small ONNX model of a few nodes, as the bytes of its protocol buffer. Field numbers are those of onnx.proto3
  * (ModelProto, GraphProto, NodeProto, AttributeProto, TensorProto, ValueInfoProto); a message is its fields one after
  * another, each with the key `number << 3 | wire type` (0: a varint, 2: a length and bytes, 5: four bytes).
  */
@@ -13,7 +13,7 @@ export interface Value {
   readonly data?: Float32Array<ArrayBuffer>;
 }
 
-/** The one node. */
+/** A node. */
 export interface Node {
   readonly op: string;
   /** The operators' domain: "" is ONNX's own, "com.microsoft" that of the fused ones. */
@@ -79,11 +79,11 @@ function initializer({ name, shape, type, data }: Value): Uint8Array {
 }
 
 /** The model's bytes: inputs with data become initializers, and are no inputs. */
-export function onnxModel(only: Node, inputs: readonly Value[], outputs: readonly Value[]): Uint8Array {
+export function onnxModel(nodes: readonly Node[], inputs: readonly Value[], outputs: readonly Value[]): Uint8Array {
   const graph = message(
     7,
-    node(only),
-    text(2, only.op),
+    ...nodes.map(node),
+    text(2, nodes[0]!.op),
     ...inputs.filter(({ data }) => data !== undefined).map(initializer),
     ...inputs.filter(({ data }) => data === undefined).map((value) => valueInfo(11, value)),
     ...outputs.map((value) => valueInfo(12, value)),

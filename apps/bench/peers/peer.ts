@@ -8,7 +8,7 @@ export interface PeerOptions {
   /** The address, with a slash at its end, below which `node_modules` and the bundles lie. */
   readonly base: string;
   readonly threads: number;
-  /** Heed's backend. */
+  /** Heed's backend; others run on WebGPU where it is `webgpu`, and else in WebAssembly. */
   readonly backend: string;
 }
 
@@ -42,8 +42,8 @@ export interface Peer {
   readonly summary: string;
   /** Ways of doing `work`, of which the fastest right one counts; none where it has no such thing. */
   ways(work: Work, prompt: PromptOf): Promise<Way[]>;
-  /** Makes a model ready to run. */
-  loadModel?(file: Blob): Promise<void>;
+  /** Makes a model ready to run: its bytes, or where they lie for those who read files themselves. */
+  loadModel?(file: Blob, url: string): Promise<void>;
 }
 
 /** Starts a library. A file of this folder exports it as `start`. */

@@ -49,12 +49,15 @@ export interface Report {
   readonly machine: Readonly<Record<string, string | number>>;
   readonly versions: Readonly<Record<string, string>>;
   readonly commit?: string;
+  /** Heed's, and so what the others ran on. */
+  readonly backend: string;
   readonly rounds: number;
   readonly sections: readonly Section[];
 }
 
 const isLimit = (name: string): boolean => name.startsWith("limit: ");
 const isHeed = (name: string): boolean => name.startsWith("heed");
+const isNative = (name: string): boolean => name.endsWith("(native)");
 
 /** The middle one of an odd number of values; of an even one, the upper of the two. */
 export function median(values: readonly number[]): number {
@@ -73,18 +76,21 @@ function ratio(a: readonly number[], b: readonly number[]): number {
 
 /** The least seconds the machine's limits allow, round by round: computing, and reading. A large product reads little. */
 export function limitTimings({ work, figures }: Row): number[] | undefined {
-  const { operations, bytes } = demandOf(work);
+  const bare = figures.find(({ participant }) => participant === "limit: bare dispatches")?.timings;
+  if (bare !== undefined) return [...bare];
+  const { operations, bytes, passes } = demandOf(work);
   const isModel = work.kind === "prefill" || work.kind === "decode";
   const seconds = (limit: string, demand: number): number[] | undefined => {
     const { timings, amount = NaN } = figures.find(({ participant }) => participant === `limit: ${limit}`) ?? {};
     return timings?.map((it) => demand / amount * it);
   };
   const computing = seconds(isModel ? "int8 dots" : "multiply-adds", operations);
-  const reading = seconds("reads", work.kind === "matmul" && work.m > 4 ? 0 : bytes);
+  const reading = seconds("reads", work.kind === "matmul" && work.m > 4 ? 0 : bytes * passes);
   return computing?.map((it, round) => Math.max(it, reading?.[round] ?? NaN));
 }
 
 function showRate(work: Work, rate: number): string {
+  if (work.kind === "softmax" || work.kind === "adds") return `${(1000 / rate).toFixed(1)} ms`;
   if (work.kind === "prefill" || work.kind === "decode") return `${rate.toFixed(rate < 100 ? 1 : 0)} t/s`;
   return (rate / 1e9).toFixed(rate < 1e9 ? 2 : 1);
 }
@@ -98,12 +104,12 @@ function cell(row: Row, participant: string, least: readonly number[] | undefine
     (least === undefined ? "" : ` (${Math.round(100 * ratio(least, figure.timings!))} %)`);
 }
 
-/** How many times as fast as the best of the others Heed is. */
-function lead({ figures }: Row): string {
-  const best = (ours: boolean): Figure | undefined =>
-    figures.filter((it) => !isLimit(it.participant) && isHeed(it.participant) === ours && it.timings !== undefined)
+/** How many times as fast as the best of some others Heed is. */
+function lead({ figures }: Row, isOther: (name: string) => boolean): string {
+  const best = (among: (name: string) => boolean): Figure | undefined =>
+    figures.filter((it) => among(it.participant) && it.timings !== undefined)
       .toSorted((a, b) => rateOf(b)! - rateOf(a)!)[0];
-  const [heed, other] = [best(true), best(false)];
+  const [heed, other] = [best(isHeed), best(isOther)];
   if (heed === undefined || other === undefined) return "";
   const times = ratio(other.timings!, heed.timings!);
   return `${times.toFixed(times < 1 ? 2 : 1)} x`;
@@ -117,13 +123,16 @@ function table(header: readonly string[], rows: readonly (readonly string[])[]):
 function rowsTable(rows: readonly Row[]): string {
   const names = [...new Set(rows.flatMap(({ figures }) => figures.map(({ participant }) => participant)))]
     .filter((name) => !isLimit(name));
-  const header = ["work", "limit", ...names, "Heed to the best other"];
+  const isPeer = (name: string): boolean => !isLimit(name) && !isHeed(name) && !isNative(name);
+  const native = names.some(isNative) ? ["Heed to native"] : [];
+  const header = ["work", "limit", ...names, "Heed to the best other", ...native];
   return table(
     header,
     rows.map((row) => {
       const least = limitTimings(row);
       const limit = least === undefined ? "" : showRate(row.work, amountOf(row.work) / median(least));
-      return [row.work.name, limit, ...names.map((name) => cell(row, name, least)), lead(row)];
+      const leads = [lead(row, isPeer), ...native.map(() => lead(row, isNative))];
+      return [row.work.name, limit, ...names.map((name) => cell(row, name, least)), ...leads];
     }),
   );
 }
@@ -188,18 +197,23 @@ function section({ environment, threads, summaries, rows, first, loading }: Sect
 
 /** The report for people. */
 export function markdown(report: Report): string {
-  const { machine, versions, commit, rounds, sections } = report;
+  const { machine, versions, commit, backend, rounds, sections } = report;
+  const isWebGpu = backend === "webgpu";
   const failures = failuresOf(report);
   const list = (values: Readonly<Record<string, string | number>>): string =>
     Object.entries(values).map(([name, value]) => `${name} ${value}`).join(", ");
   return [
-    "# Heed and other libraries in WebAssembly",
+    `# Heed and other libraries ${isWebGpu ? "on WebGPU" : "in WebAssembly"}`,
     `${list(machine)}; ${list(versions)}${
       commit === undefined ? "" : `; commit ${commit}`
     }. Medians of ${rounds} rounds ` +
     "that take everyone in turn. Figures are G operations a second (a multiplication and an addition are two; causal " +
-    "attention counted as the full square) or tokens a second (t/s). In brackets: the share of what the machine's own " +
-    "limits, measured in the same rounds, allow (causal attention: for its triangle).",
+    "attention counted as the full square), milliseconds, or tokens a second (t/s). " +
+    (isWebGpu
+      ? "Operands lie on the device, and results are read back within the time. In brackets: the time of the same " +
+        "dispatches without a library, in the same rounds, as a share."
+      : "In brackets: the share of what the machine's own limits, measured in the same rounds, allow (causal attention: " +
+        "for its triangle)."),
     ...sections.map(section),
     ...(failures.length > 0 ? [`## Failed or wrong\n\n${failures.map((line) => `- ${line}`).join("\n")}`] : []),
   ].join("\n\n") + "\n";

@@ -1,19 +1,30 @@
-/** TensorFlow.js on its WebAssembly backend: it has no fused attention, so it is the three ops that tutorials show. */
+/** TensorFlow.js on its WebAssembly or WebGPU backend: it has no fused attention, so it is the three ops that tutorials show. */
 import type { Peer, PeerOptions, Way } from "./peer.ts";
-import { attentionInputs, type AttentionWork, matmulInputs, type MatmulWork, type Work } from "./work.ts";
+import {
+  addsInputs,
+  type AddsWork,
+  attentionInputs,
+  type AttentionWork,
+  matmulInputs,
+  type MatmulWork,
+  softmaxInput,
+  type SoftmaxWork,
+  type Work,
+} from "./work.ts";
 
 interface TfTensor {
   dispose(): void;
   data(): Promise<Float32Array>;
 }
 
-/** What is used of `@tensorflow/tfjs-core` and of the backend. */
+/** What is used of `@tensorflow/tfjs-core` and of the backends; threads are those of WebAssembly. */
 interface Tf {
   readonly version_core: string;
   env(): { set(flag: string, value: boolean): void; setPlatform(name: string, platform: object): void };
   setWasmPaths(prefix: string, usePlatformFetch: boolean): void;
   setThreadsCount(threads: number): void;
   getThreadsCount(): number;
+  getBackend(): string;
   setBackend(name: string): Promise<boolean>;
   reshape(x: TfTensor, shape: number[]): TfTensor;
   tensor(values: Float32Array, shape: number[]): TfTensor;
@@ -24,16 +35,18 @@ interface Tf {
   tidy(make: () => TfTensor): TfTensor;
 }
 
+/** WebGPU is done when the result has been read. */
 function way(tf: Tf, name: string, operands: readonly TfTensor[], make: () => TfTensor): Way {
+  const result = async (): Promise<Float32Array> => {
+    const out = tf.tidy(make);
+    const values = await out.data();
+    out.dispose();
+    return values;
+  };
   return {
     name,
-    run: () => tf.tidy(make).dispose(),
-    result: async () => {
-      const out = tf.tidy(make);
-      const values = await out.data();
-      out.dispose();
-      return values;
-    },
+    run: tf.getBackend() === "webgpu" ? async () => void await result() : () => tf.tidy(make).dispose(),
+    result,
     free: () => operands.forEach((x) => x.dispose()),
   };
 }
@@ -65,6 +78,28 @@ function attentionWay(tf: Tf, work: AttentionWork): Way {
   return way(tf, "matMul, softmax, matMul", [query, key, value, ...(mask === undefined ? [] : [mask])], make);
 }
 
+function softmaxWay(tf: Tf, work: SoftmaxWork): Way {
+  const x = tf.tensor(softmaxInput(work), [work.rows, work.width]);
+  return way(tf, "softmax", [x], () => tf.softmax(x));
+}
+
+function addsWay(tf: Tf, work: AddsWork): Way {
+  const inputs = addsInputs(work);
+  const [x, y] = [tf.tensor(inputs.x, [work.numel]), tf.tensor(inputs.y, [work.numel])];
+  return way(tf, "add", [x, y], () => {
+    let sum = x;
+    for (let i = 0; i < work.count; i++) sum = tf.add(sum, y);
+    return sum;
+  });
+}
+
+function waysOf(tf: Tf, work: Work): Way[] {
+  if (work.kind === "matmul") return [matmulWay(tf, work)];
+  if (work.kind === "attention") return [attentionWay(tf, work)];
+  if (work.kind === "softmax") return [softmaxWay(tf, work)];
+  return work.kind === "adds" ? [addsWay(tf, work)] : [];
+}
+
 /** What TensorFlow.js asks of a platform, and knows of Node and of pages only. */
 const DENO_PLATFORM = {
   fetch: (path: string): Promise<Response> => fetch(path),
@@ -79,23 +114,23 @@ const DENO_PLATFORM = {
  * for one thread its build without any. In Deno it goes for Node by `process` and then fails, so that is taken away; its
  * threads are classic workers, which Deno has not.
  */
-export async function start({ base, threads }: PeerOptions): Promise<Peer> {
+export async function start({ base, threads, backend }: PeerOptions): Promise<Peer> {
   Object.defineProperty(navigator, "hardwareConcurrency", { value: 2 * threads, configurable: true });
   const inDeno = "Deno" in globalThis;
   if (inDeno) Reflect.deleteProperty(globalThis, "process");
-  const tf: Tf = await import(`${base}tfjs.js`);
+  const tf: Tf = await import(backend === "webgpu" ? `${base}tfjs_webgpu.js` : `${base}tfjs.js`);
   if (inDeno) tf.env().setPlatform("deno", DENO_PLATFORM);
+  const ways = (work: Work): Promise<Way[]> => Promise.resolve(waysOf(tf, work));
+  if (backend === "webgpu") {
+    tf.env().set("WEBGPU_CPU_FORWARD", false); // it would take small operands back and compute on the processor
+    if (!await tf.setBackend("webgpu")) throw new Error("its webgpu backend does not start here");
+    return { summary: `tfjs-core ${tf.version_core}, webgpu`, ways };
+  }
   if (threads === 1) tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
   tf.setWasmPaths(`${base}node_modules/@tensorflow/tfjs-backend-wasm/dist/`, inDeno);
   tf.setThreadsCount(threads);
   if (!await tf.setBackend("wasm")) throw new Error("its wasm backend does not start here");
   const started = tf.getThreadsCount();
   if (threads > 1 && started !== threads) throw new Error(`it started ${started} thread(s) instead of ${threads}`);
-  return {
-    summary: `tfjs-core ${tf.version_core}, ${threads} thread(s)`,
-    ways: (work: Work): Promise<Way[]> => {
-      if (work.kind === "matmul") return Promise.resolve([matmulWay(tf, work)]);
-      return Promise.resolve(work.kind === "attention" ? [attentionWay(tf, work)] : []);
-    },
-  };
+  return { summary: `tfjs-core ${tf.version_core}, ${threads} thread(s)`, ways };
 }

@@ -5,7 +5,20 @@ import { LIMIT_MODULE } from "../peers/limit_kernels.ts";
 import { onnxModel } from "../peers/onnx_model.ts";
 import { objection } from "../peers/reference.ts";
 import { failuresOf, limitTimings, markdown, type Report, type Row } from "../peers/report.ts";
-import { type AttentionWork, matmulInputs, type MatmulWork, swapHeads, TINY_WORK } from "../peers/work.ts";
+import {
+  addsInputs,
+  type AddsWork,
+  type AttentionWork,
+  demandOf,
+  matmulInputs,
+  type MatmulWork,
+  softmaxInput,
+  type SoftmaxWork,
+  swapHeads,
+  TINY_WEBGPU_WORK,
+  TINY_WORK,
+  WORK as ALL_WORK,
+} from "../peers/work.ts";
 
 type Loop = (first: number, second: number) => number;
 
@@ -38,7 +51,7 @@ Deno.test("words become instructions, and unknown ones are refused", async () =>
 Deno.test("a model of one node has its fields, long keys included", () => {
   const node = { op: "Relu", domain: "", inputs: ["x"], outputs: ["y"], attributes: { level: 300 } };
   const value = { name: "x", shape: [2], type: "float32" } as const;
-  const bytes = [...onnxModel(node, [value], [{ ...value, name: "y" }])];
+  const bytes = [...onnxModel([node], [value], [{ ...value, name: "y" }])];
   assertEquals(bytes.slice(0, 2), [8, 10]); // the format's version
   const attribute = [0x2a, 13, 10, 5, ...new TextEncoder().encode("level"), 24, 0xac, 2, 0xa0, 1, 2];
   assertStringIncludes(bytes.join(), attribute.join());
@@ -56,6 +69,35 @@ Deno.test("a right product passes, and a wrong, a short and an infinite one do n
   assertStringIncludes(objection(work, right.map((x, i) => i === 5 ? x + 0.1 : x))!, "[0, 5] is");
   assertStringIncludes(objection(work, right.subarray(1))!, "numbers instead of");
   assertStringIncludes(objection(work, right.map((x, i) => i === 70 ? Infinity : x))!, "element 70 is Infinity");
+});
+
+Deno.test("softmax and sums that are a little off are seen", () => {
+  for (const work of [TINY_WEBGPU_WORK[1] as SoftmaxWork, TINY_WEBGPU_WORK[4] as AddsWork]) { // by their places
+    const right = work.kind === "softmax" ? softmaxOf(work) : sumOf(work);
+    assertEquals(objection(work, right), undefined);
+    assertStringIncludes(objection(work, right.map((x, i) => i === 3 ? x * 1.1 : x))!, "[0, 3] is");
+  }
+});
+
+function softmaxOf(work: SoftmaxWork): Float32Array {
+  const powers = softmaxInput(work).map(Math.exp);
+  return powers.map((power, i) => {
+    const start = i - i % work.width;
+    return power / powers.subarray(start, start + work.width).reduce((a, b) => a + b);
+  });
+}
+
+function sumOf(work: AddsWork): Float32Array {
+  const { x, y } = addsInputs(work);
+  return x.map((value, i) => value + work.count * y[i]!);
+}
+
+Deno.test("what a decode step reads again and again need not fit a memory at once", () => {
+  for (const work of ALL_WORK) {
+    const { bytes, passes } = demandOf(work);
+    assert(bytes < 2 ** 32 - 2 ** 16, work.name);
+    if (work.kind === "decode") assertEquals(passes, work.tokens);
+  }
 });
 
 Deno.test("attention that forgets its mask is wrong", () => {
@@ -86,11 +128,12 @@ const ROW: Row = {
       trials: [{ way: "b", wrong: "is NaN" }],
     },
     { participant: "tfjs-backend-wasm", trials: [], error: "does not start" },
+    { participant: "llama.cpp (native)", timings: [2.5e-5, 2.5e-5, 2.5e-5], amount: 2e4, trials: [] },
   ],
 };
 
 const REPORT: Report = {
-  ...{ date: "", machine: { cores: 2 }, versions: { deno: "2" }, rounds: 3 },
+  ...{ date: "", machine: { cores: 2 }, versions: { deno: "2" }, rounds: 3, backend: "wasm" },
   sections: [{ environment: "deno", threads: 1, summaries: {}, rows: [ROW], first: [], loading: [] }],
 };
 
@@ -99,7 +142,7 @@ Deno.test("shares and leads are taken within a round, and failures are named", (
   assertAlmostEquals(first!, 1e-5);
   assertAlmostEquals(second!, 2e-5);
   const text = markdown(REPORT);
-  assertStringIncludes(text, "| matvec | 2.0 | 1.6 (80 %) | 0.20 (10 %) | failed | 8.0 x |");
+  assertStringIncludes(text, "| matvec | 2.0 | 1.6 (80 %) | 0.20 (10 %) | failed | 0.80 (40 %) | 8.0 x | 2.0 x |");
   assertEquals(failuresOf(REPORT), [
     "deno, 1 thread(s): jax-js, b: is NaN (matvec)",
     "deno, 1 thread(s): tfjs-backend-wasm: does not start (matvec)",

@@ -1,0 +1,52 @@
+/**
+ * Declarations for TypeScript: a tree of `.d.ts`, one for each source that the entries lead to, and beside each bundle a
+ * module that passes on its entry's.
+ */
+import ts from "typescript";
+import { ROOT } from "../files.ts";
+
+const OPTIONS: ts.CompilerOptions = {
+  target: ts.ScriptTarget.ESNext,
+  module: ts.ModuleKind.ESNext,
+  moduleResolution: ts.ModuleResolutionKind.Bundler,
+  lib: ["lib.esnext.d.ts", "lib.dom.d.ts"],
+  types: [],
+  strict: true,
+  declaration: true,
+  emitDeclarationOnly: true,
+  allowImportingTsExtensions: true,
+  rootDir: `${ROOT}packages`,
+  outDir: "/",
+};
+
+/**
+ * The declarations that some sources lead to. Types are as `deno check` finds them right; here only what cannot be declared
+ * is an error.
+ *
+ * @param sources paths below the root
+ * @returns text by path: that of `packages/core/mod.ts` as `core/mod.d.ts`
+ * @throws Error when a type cannot be declared
+ */
+export function declarations(sources: readonly string[]): Map<string, string> {
+  const program = ts.createProgram(sources.map((source) => ROOT + source), OPTIONS);
+  const made = new Map<string, string>();
+  const { diagnostics } = program.emit(undefined, (path, text) => {
+    made.set(path.replace(/^\//, ""), text.replaceAll(RELATIVE, "$1.js$2"));
+  });
+  if (diagnostics.length === 0) return made;
+  const words = diagnostics.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, "\n"));
+  throw new Error(`Cannot declare the types: ${words.join("; ")}`);
+}
+
+/** A relative specifier that ends in `.ts`. */
+const RELATIVE = /((?:from |import\()"\.[^"]*)\.ts(")/g;
+
+/**
+ * A module of declarations that passes on an entry's.
+ *
+ * @param source the entry's path below the root
+ * @param types where the tree is, as seen from the module: `./types`
+ */
+export function passOn(source: string, types: string): string {
+  return `export * from "${types}/${source.replace(/^packages\//, "").replace(/\.ts$/, ".js")}";\n`;
+}
