@@ -112,7 +112,8 @@ export class MemoryPool {
 
   #create({ dtype, numel }: WebGpuBuffer, size: number, forHost: boolean): DeviceMemory {
     const taken = this.deviceBytes;
-    const describe = (): string => `allocate ${size} bytes for ${numel} elements of ${dtype} besides ${taken} bytes taken`;
+    const describe = (): string =>
+      `allocate ${size} bytes for ${numel} elements of ${dtype} besides ${taken} bytes taken`;
     const gpu = this.#faults.watch(describe, () => this.#device.createBuffer({ size, usage: USAGE }));
     this.deviceBytes += size;
     return { gpu, id: ++this.created, size, forHost, lastBatch: 0 };

@@ -202,7 +202,7 @@ Deno.test("what was measured is used, remembered for the adapter, and only where
   assertEquals(suitedTo(fresh.acquired), suited);
   for (const name of Object.values(suited)) assert(name in VARIANTS);
   using other = await testGpu();
-  assertEquals(suitedTo(other.acquired), { few: "registers_4", many: "registers_8", small: "registers_8" });
+  assertEquals(suitedTo(other.acquired), { few: "registers_4", many: "registers_16", small: "registers_8" });
   assert(await tuneMatmul(other.acquired) === suited);
   fresh.device.destroy();
   using backend = await softwareBackend({ tuneMatmul: true });

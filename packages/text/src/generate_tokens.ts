@@ -108,6 +108,7 @@ export async function* generateTokens(
   } finally {
     if (given === undefined) cache.dispose();
     else if (given.length > good) takeBack(given, good); // a step that nobody wanted any more
+    await steps.codes.catch(() => {}); // of such a step too: until they are read, their memory is in use
   }
 }
 

@@ -154,7 +154,9 @@ function plain(dtype: string): string {
   return dtype === "Q8_0" ? "F32" : dtype;
 }
 
-function make({ variant, split, queryLines, lines, dtypes, sizes, bindings, softcap, dropout, offsetByLength }: ShaderKey): Shader {
+function make(
+  { variant, split, queryLines, lines, dtypes, sizes, bindings, softcap, dropout, offsetByLength }: ShaderKey,
+): Shader {
   const bound = new Map(bindings.map((entry) => entry.split(":") as [string, string])); // as attend() put them together
   const [size, valueSize] = sizes as [number, number];
   const constants: Record<string, string> = {

@@ -12,6 +12,7 @@
  *     tiled_128      128 x 64                   43              -          8 x 4
  *     registers_4    4 x 64                      5             11          4 x 8, for up to four rows
  *     registers_8    8 x 64                      8             16          8 x 8
+ *     registers_16   16 x 64                    11             21          16 x 8; takes longer to compile
  *     vector_*       4 x 4, 4 x 2                2              -          up to four rows; K split among 16 to 64
  *     split          4 x 32                      4              -          the same, however the operands lie
  *
@@ -105,10 +106,11 @@ function choose(gpu: Gpu, product: Product, unlike: boolean): VariantName {
   return m <= FEW_ROWS ? "split" : "tiled_64";
 }
 
-/** Whether there is a workgroup for every part of most devices. */
+/** Whether there are rows for most of a tile, and a workgroup for every part of most devices. */
 function fills(name: VariantName, shape: readonly number[]): boolean {
   const [rows, columns] = VARIANTS[name].tile;
   const [m, n] = [shape.at(-2)!, shape.at(-1)!];
+  if (2 * m <= rows) return false;
   return Math.ceil(m / rows) * Math.ceil(n / columns) * numelOf(shape) / (m * n) >= FILLING_WORKGROUPS;
 }
 

@@ -16,7 +16,7 @@ export interface Suited {
 }
 
 const FOR_GPUS: Suited = { few: "vector_16", many: "tiled_64", small: "tiled_32" };
-const FOR_PROCESSORS: Suited = { few: "registers_4", many: "registers_8", small: "registers_8" };
+const FOR_PROCESSORS: Suited = { few: "registers_4", many: "registers_16", small: "registers_8" };
 
 /** What was chosen for devices that were measured. */
 const CHOSEN = new WeakMap<AcquiredDevice, Suited>();

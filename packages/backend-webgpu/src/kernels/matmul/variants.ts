@@ -15,6 +15,7 @@ export const VARIANTS = {
   naive: { kernel: "naive", sizes: {}, tile: [1, 64] },
   registers_4: { kernel: "registers", sizes: { ROW_BLOCKS: 1 }, tile: [4, 64] },
   registers_8: { kernel: "registers", sizes: { ROW_BLOCKS: 2 }, tile: [8, 64] },
+  registers_16: { kernel: "registers", sizes: { ROW_BLOCKS: 4 }, tile: [16, 64] },
   tiled_32: { kernel: "tiled", sizes: { TILE_M: 32, TILE_N: 32, DEPTH: 16, ROW_BLOCKS: 1 }, tile: [32, 32] },
   tiled_64: { kernel: "tiled", sizes: { TILE_M: 64, TILE_N: 64, DEPTH: 16, ROW_BLOCKS: 2 }, tile: [64, 64] },
   tiled_128: { kernel: "tiled", sizes: { TILE_M: 128, TILE_N: 64, DEPTH: 16, ROW_BLOCKS: 2 }, tile: [128, 64] },
