@@ -148,7 +148,9 @@ Deno.test("explorer: two tabs share what is kept, and do not take it from each o
     if (holds && request.url.includes("/models/") && request.headers.get("range") === null) await hold.promise;
     return undefined;
   };
-  await explorer.visit({ first }, async (visit) => {
+  // Without isolation each tab has one thread: four of them would wait for each other on a small machine.
+  await explorer.visit({ first, isolated: false }, async (visit) => {
+    using _release = { [Symbol.dispose]: hold.resolve }; // else a failure would wait for the server, and it for this
     const [one, two] = [await visit.open(), await visit.open()];
     await one.row("tiny.gguf").getByRole("button", { name: "Load" }).click();
     await one.page.locator("#model-list").getByRole("button", { name: "Resume" }).or(one.page.locator("#loading"))
@@ -232,7 +234,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         assertEquals(await faults(tab), [], "dialog");
         await tab.load();
         assertEquals(await faults(tab), [], "empty");
-        await tab.generate("a text\nof two lines", 12);
+        await tab.generate("a text\nof two lines", 120);
         await tab.page.locator("#kv-heads").press("End");
         await tab.says("#regroup-says", /% of the weight/);
         await tab.switchTo("scalar");

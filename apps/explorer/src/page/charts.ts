@@ -2,14 +2,14 @@
  * Charts by Observable Plot, which is loaded after the page is there. Plot's own style sheet stays out, as the page's policy
  * has no inline styles; what it says is in style/charts.css.
  */
-import type * as Plot from "@observablehq/plot";
+import type * as Plot from "./plotting.ts";
 
 /** The plotting library. */
 export type Plotting = typeof Plot;
 
 /** Fetches the plotting library. */
 export async function loadPlotting(): Promise<Plotting> {
-  return await import("@observablehq/plot");
+  return await import("./plotting.ts");
 }
 
 /** Puts a chart into its place, instead of the one before. */

@@ -43,7 +43,7 @@ function bars(plot: Plotting, values: Float32Array, stage: Stage, width: number)
   const bars = Array.from(values, (y, i) => ({ x1: i + 0.1, x2: i + 0.9, y })).filter(({ y }) => y !== -Infinity);
   return plot.plot({
     ...COMMON,
-    ...{ width: Math.max(width, 80), height: HEIGHT, marginTop: 6, marginBottom: 6, marginLeft: 34, marginRight: 2 },
+    ...{ width: Math.max(width, 80), height: HEIGHT, marginTop: 6, marginBottom: 6, marginLeft: 40, marginRight: 2 },
     x: { domain: [0, values.length], axis: null },
     y: { ticks: 3, label: null, nice: true, ...(stage === "weights" ? { domain: [0, 1] } : { zero: true }) },
     marks: [

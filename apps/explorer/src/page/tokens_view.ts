@@ -20,7 +20,12 @@ export function tokensView(store: PageStore): void {
     event.preventDefault();
     chipOf(box, to)?.focus();
   });
-  store.view(["tokens", "promptTokens"], ({ tokens, promptTokens }) => drawTokens(box, tokens, promptTokens));
+  let drawn: Drawn = { tokens: [], promptTokens: 0 };
+  store.view(["tokens", "promptTokens"], ({ tokens, promptTokens }) => {
+    const now = { tokens, promptTokens };
+    drawTokens(box, now, drawn);
+    drawn = now;
+  });
   store.view(["tokens", "token", "key", "weights", "head"], (state) => {
     shade(box, state);
     say(says, sentence(state));
@@ -43,15 +48,21 @@ function moved(key: string, { token, tokens }: State): number | undefined {
   return key === "Home" ? 0 : key === "End" ? last : undefined;
 }
 
-function drawTokens(box: HTMLElement, tokens: readonly Token[], promptTokens: number): void {
-  const same = tokens.length >= box.children.length && chipOf(box, 0)?.title === titleOf(tokens[0], 0) &&
-    box.children.length > 0;
-  if (!same) box.replaceChildren();
+/** What the chips show. */
+interface Drawn {
+  readonly tokens: readonly Token[];
+  readonly promptTokens: number;
+}
+
+/** Draws the tokens that are not there yet; all of them where the text is not the one before, written on. */
+function drawTokens(box: HTMLElement, { tokens, promptTokens }: Drawn, before: Drawn): void {
+  const goesOn = before.promptTokens === promptTokens && before.tokens.every(({ id }, i) => id === tokens[i]?.id);
+  if (!goesOn) box.replaceChildren();
   for (let i = box.children.length; i < tokens.length; i++) {
     const chip = make("span", i < promptTokens ? "token" : "token written", shown(tokens[i]!.text));
     chip.setAttribute("role", "option");
     chip.tabIndex = -1;
-    chip.title = titleOf(tokens[i], i);
+    chip.title = `${i}: id ${tokens[i]!.id}`;
     chip.dataset["index"] = `${i}`;
     box.append(chip);
   }
@@ -60,10 +71,6 @@ function drawTokens(box: HTMLElement, tokens: readonly Token[], promptTokens: nu
     box.setAttribute("aria-label", "Tokens of the text");
     box.setAttribute("aria-orientation", "horizontal");
   } else for (const name of ["role", "aria-label", "aria-orientation"]) box.removeAttribute(name);
-}
-
-function titleOf(token: Token | undefined, index: number): string {
-  return token === undefined ? "" : `${index}: id ${token.id}`;
 }
 
 /** A line's end is shown, and ends the line. */
@@ -103,6 +110,6 @@ function sentence(state: State): string {
   const row = weightsOf(state);
   if (row === undefined) return `Token ${token}, ${quoted(tokens[token])}`;
   const most = [...row.keys()].sort((a, b) => row[b]! - row[a]!).slice(0, 3).filter((i) => row[i]! >= 0.01);
-  const parts = most.map((i) => `${quoted(tokens[i])} ${formatNumber(row[i]!)}`);
+  const parts = most.map((i) => `${quoted(tokens[i])} (${i}) ${formatNumber(row[i]!)}`);
   return `Token ${token}, ${quoted(tokens[token])}, looks at ${parts.join(", ")}`;
 }

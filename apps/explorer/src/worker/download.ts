@@ -10,6 +10,7 @@ import type { BackendChoice, Progress, RemoteModel } from "../protocol.ts";
 import type { Library } from "./library.ts";
 import { alone } from "./locks.ts";
 import type { WritableFile } from "./origin_files.ts";
+import { pieces } from "./pieces.ts";
 import { askAbout, checkHeader, type RemoteFile, request } from "./remote.ts";
 import { checkMemory, checkStorage } from "./room.ts";
 import { nextTask } from "./turns.ts";
@@ -91,7 +92,7 @@ async function fill(
     const start = remote.inParts ? file.getSize() : 0;
     let cause: unknown;
     try {
-      for await (const bytes of await bytesFrom(file, model, start, signal)) {
+      for await (const bytes of pieces(await bytesFrom(file, model, start, signal))) {
         file.write(bytes, { at: file.getSize() });
         onProgress({ phase: "downloading", doneBytes: file.getSize(), totalBytes });
       }

@@ -6,6 +6,7 @@ import { fileSource } from "./file_source.ts";
 import type { Library } from "./library.ts";
 import { alone, hold } from "./locks.ts";
 import { type OpenedModel, openModel, type Sources } from "./open_model.ts";
+import { pieces } from "./pieces.ts";
 import { checkMemory, freeStorage } from "./room.ts";
 
 /** A model that is open. */
@@ -85,7 +86,7 @@ async function copy(
         const target = await library.write(key, file.name);
         try {
           target.truncate(0);
-          for await (const bytes of file.stream()) {
+          for await (const bytes of pieces(file.stream())) {
             signal.throwIfAborted();
             target.write(bytes, { at: target.getSize() });
             onProgress({ phase: "copying", doneBytes: doneBytes += bytes.byteLength, totalBytes });
