@@ -11,7 +11,7 @@ interface View<S> {
 }
 
 /** After as long as this a frame begins no further view; one view may take about as long again. */
-const FRAME_MS = 8;
+const FRAME_MS = 4;
 
 /** State, and who draws it. */
 export class Store<S extends object> {
