@@ -1,8 +1,7 @@
 /** From where a model comes to its files: kept ones, chosen ones (which are copied for the next visit), or a server's. */
-import { urlSource } from "../../../../packages/heed/mod.ts";
+import { blobSource, urlSource } from "../../../../packages/heed/mod.ts";
 import type { ModelSource } from "../protocol.ts";
 import { download, type DownloadOptions, keyOf } from "./download.ts";
-import { fileSource } from "./file_source.ts";
 import type { Library } from "./library.ts";
 import { alone, hold } from "./locks.ts";
 import { type OpenedModel, openModel, type Sources } from "./open_model.ts";
@@ -104,5 +103,5 @@ async function copy(
 }
 
 function sourcesOf(files: readonly File[]): Sources {
-  return new Map(files.map((file) => [file.name, fileSource(file)]));
+  return new Map(files.map((file) => [file.name, blobSource(file)]));
 }

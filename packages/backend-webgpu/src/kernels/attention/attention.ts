@@ -3,8 +3,8 @@
  * `[B, Hkv, S, Dv]` to `[B, Hkv, G, T, Dv]` and logSumExp `[B, Hkv, G, T]`; `AttentionAttrs` says what the settings mean.
  * Rows are all heads of a group at all times. They go by fours, and so do keys and elements: 4 x 4 matrices.
  *
- * - `rows`: an invocation has four rows, in registers; reads 1 element for 8 operations. The reference; it takes any
- *   sizes. Software adapters take it, since they run the invocations of a workgroup one after the other, stop at barriers,
+ * - `rows`: an invocation has four rows, for itself; reads 1 element for 8 operations. The reference; it takes any
+ *   sizes up to D + Dv of 1024 in 16 KiB. Software adapters take it, since they run the invocations of a workgroup one after the other, stop at barriers,
  *   and share a cache anyway.
  * - `tile`: a workgroup has 32 rows and goes through the keys by 32: 64 operations for each element read from memory, 4
  *   for each from workgroup memory. For prompts on GPUs.
@@ -17,7 +17,7 @@
  *
  * 9/3 heads of 64, causal prefill of 128 / 256 and decoding at 512, ms: a tile of 8 rows by 64 invocations, elements
  * singly, on LLVM pipe 58 / 265 / 12.7, on SwiftShader 147 / 519 / 14.7; `rows` with one row an invocation 15.6 / 47 /
- * 4.9 and 50 / 187 / 4.8; with four 6.5 / 15 / 3.9 and 19.6 / 56 / 3.0. There `tile` and `few_rows` take 49 / 79 / 10.
+ * 4.9 and 50 / 187 / 4.8; with four 6.5 / 15 / 3.9 and 19.6 / 56 / 3.0 (on a machine with other work). There `tile` and `few_rows` take 49 / 79 / 10.
  *
  * Source: Dao et al., "FlashAttention" (2022), algorithm 1; Dao, "FlashAttention-2" (2023), section 3.1; Dao et al.,
  * "Flash-Decoding for long-context inference" (2023).
@@ -30,10 +30,18 @@ import type { Gpu } from "../../gpu.ts";
 import { dtypeConstant } from "../elementwise.ts";
 import { viaF32, withTemporary } from "../temporaries.ts";
 import { attentionParameters, type Extras } from "./parameters.ts";
-import { bindingsOf, type Lines, mergeShader, partWords, shaderFor, tileBytes, type Variant } from "./shader.ts";
+import {
+  bindingsOf,
+  type Lines,
+  mergeShader,
+  partWords,
+  rowsLanes,
+  shaderFor,
+  tileBytes,
+  type Variant,
+} from "./shader.ts";
 
-/** Invocations of a workgroup in rows.wgsl and in merge.wgsl, and rows of a tile in tile.wgsl. */
-const ROWS_LANES = 8;
+/** Invocations of a workgroup in merge.wgsl, and rows of a tile in tile.wgsl. */
 const MERGE_LANES = 64;
 const TILE_ROWS = 32;
 
@@ -55,10 +63,11 @@ export function attention(gpu: Gpu): NonNullable<FusedKernels<WebGpuBuffer>["att
     supports(inputs, attrs): boolean {
       const [query, key, value] = inputs;
       const { mask, blockKinds, blockTable } = named(inputs, attrs);
-      const { maxStorageBuffersPerShaderStage } = gpu.device.limits;
+      const { maxStorageBuffersPerShaderStage, maxComputeWorkgroupStorageSize } = gpu.device.limits;
       return isFloat(query!.dtype) && areReadable(key!, value!) &&
         (mask === undefined || mask.dtype === "bool" || isFloat(mask.dtype)) &&
         (blockKinds === undefined) === (blockTable === undefined) &&
+        rowsLanes([query!.shape[4]!, value!.shape[3]!], maxComputeWorkgroupStorageSize) > 0 &&
         inputs.length + 3 <= maxStorageBuffersPerShaderStage; // output, logSumExp, the status of pages
     },
     run(inputs, [out, logSumExp], attrs): void {
@@ -93,6 +102,8 @@ function linesOf({ dtype, shape, strides, offset }: WebGpuOperand): Lines {
 /** How a call is run. */
 interface Plan {
   readonly variant: Variant;
+  /** Invocations of a workgroup of `rows`. */
+  readonly lanes: number;
   /** Into how many parts the keys are split; 1 for not at all. */
   readonly parts: number;
   /** Workgroups of one head of one batch row. */
@@ -107,14 +118,15 @@ function planFor({ acquired, device }: Gpu, query: WebGpuOperand, value: WebGpuO
   const sizes = [size, value.shape[3]!];
   const { maxComputeWorkgroupStorageSize } = device.limits;
   const fits = Math.max(...sizes) <= MAX_TILED_SIZE && tileBytes(sizes) <= maxComputeWorkgroupStorageSize;
+  const lanes = rowsLanes(sizes, maxComputeWorkgroupStorageSize);
   if (acquired.software === true || !fits) {
     const parts = fours * heads * batch < ENOUGH_INVOCATIONS ? MAX_PARTS : 1;
-    return { variant: "rows", parts, workgroups: Math.ceil(fours * parts / ROWS_LANES) };
+    return { variant: "rows", lanes, parts, workgroups: Math.ceil(fours * parts / lanes) };
   }
   const few = rows <= FEW_ROWS;
   const pieces = few ? fours : Math.ceil(rows / TILE_ROWS);
   const parts = Math.max(1, Math.min(MAX_PARTS, Math.ceil(ENOUGH_WORKGROUPS / (pieces * heads * batch))));
-  return { variant: few ? "few_rows" : "tile", parts, workgroups: pieces * parts };
+  return { variant: few ? "few_rows" : "tile", lanes, parts, workgroups: pieces * parts };
 }
 
 function attend(
@@ -128,13 +140,13 @@ function attend(
   const extras = named(inputs, attrs);
   const [batch, heads, groups, times, size] = query!.shape as [number, number, number, number, number];
   const width = value!.shape[3]!;
-  const { variant, parts, workgroups } = planFor(gpu, query!, value!);
+  const { variant, lanes, parts, workgroups } = planFor(gpu, query!, value!);
   const { tag, status } = armPages(gpu, key!, extras.pageTable);
   const parameters = attentionParameters(inputs, extras, attrs, tag, parts);
   const into = (to: WebGpuOperand, total: WebGpuOperand | undefined): void => {
     const bindings = bindingsOf(extras, total, status);
     const shader = shaderFor({
-      ...{ variant, split: parts > 1, queryLines: linesOf(query!), lines: linesOfBoth(key!, value!) },
+      ...{ variant, lanes, split: parts > 1, queryLines: linesOf(query!), lines: linesOfBoth(key!, value!) },
       dtypes: [query!, key!, value!].map(({ dtype }) => dtypeConstant(dtype)),
       sizes: [size, width],
       bindings: bindings.map(({ name, operand }) => `${name}:${dtypeConstant(operand.dtype)}`),

@@ -63,6 +63,8 @@ export type Variant = keyof typeof VARIANTS;
 /** What decides which shader a call takes. */
 interface ShaderKey {
   readonly variant: Variant;
+  /** Invocations of a workgroup of rows.wgsl. */
+  readonly lanes: number;
   /** Whether a row's keys are split into parts. */
   readonly split: boolean;
   readonly queryLines: Lines;
@@ -132,6 +134,12 @@ export function tileBytes(sizes: readonly number[]): number {
   return 16 * (2 * 32 * (sliceOf(sizes) + 1) + 8 * 33 + 64);
 }
 
+/** Invocations of a workgroup of rows.wgsl: as many as their queries and outputs leave room for, 0 where there is none. */
+export function rowsLanes(sizes: readonly number[], workgroupBytes: number): number {
+  const each = 4 * 16 * sizes.reduce((sum, size) => sum + foursOf(size), 0);
+  return [8, 4, 2, 1].find((lanes) => lanes * each <= workgroupBytes) ?? 0;
+}
+
 /** Invocations that share a line in few_rows.wgsl, a power of two; there are 64 in all. */
 export function foursAcross(sizes: readonly number[]): number {
   return 2 ** Math.max(3, ...sizes.map((size) => Math.ceil(Math.log2(foursOf(size)))));
@@ -155,7 +163,7 @@ function plain(dtype: string): string {
 }
 
 function make(
-  { variant, split, queryLines, lines, dtypes, sizes, bindings, softcap, dropout, offsetByLength }: ShaderKey,
+  { variant, lanes, split, queryLines, lines, dtypes, sizes, bindings, softcap, dropout, offsetByLength }: ShaderKey,
 ): Shader {
   const bound = new Map(bindings.map((entry) => entry.split(":") as [string, string])); // as attend() put them together
   const [size, valueSize] = sizes as [number, number];
@@ -163,7 +171,7 @@ function make(
     ...{ QUERY: dtypes[0]!, KEY: plain(dtypes[1]!), VALUE: plain(dtypes[2]!), SPLIT: `${split}` },
     ...{ D: `${size}u`, DV: `${valueSize}u`, PART_WORDS: `${partWords(valueSize)}u` },
     ...{ CHUNKS: `${foursOf(size)}u`, VALUE_CHUNKS: `${foursOf(valueSize)}u` },
-    ...{ SLICE: `${sliceOf(sizes)}u`, ACROSS: `${foursAcross(sizes)}u` },
+    ...{ LANES: `${lanes}u`, SLICE: `${sliceOf(sizes)}u`, ACROSS: `${foursAcross(sizes)}u` },
     ...{ DROPOUT: `${dropout}`, OFFSET_BY_LENGTH: `${offsetByLength}` },
     ...{ SOFTCAP: `${softcap}`, CHANGES: `${CHANGES.some((name) => bound.has(name))}` },
   };
