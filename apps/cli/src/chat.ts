@@ -29,7 +29,7 @@ export async function chat(args: readonly string[]): Promise<void> {
   using here = await findModel(request);
   renderChat(here.tokenizer, systemTurn(request), { render: renderJinja }); // without a template nothing is loaded
   using interrupt = new Interrupt();
-  await withLoaded(here, request.backends, interrupt.signal, async (model) => {
+  await withLoaded(here, request, interrupt.signal, async (model) => {
     interrupt[Symbol.dispose](); // from here on interrupts are the lines'
     using conversation = new Conversation(model, here.tokenizer);
     using lines = new ChatLines();

@@ -28,7 +28,7 @@ export async function generate(args: readonly string[]): Promise<void> {
 
 async function write(request: GenerateRequest, here: ModelHere, signal: AbortSignal): Promise<void> {
   const prompt = here.tokenizer.encode(request.prompt); // before the weights: what cannot be spelt is said at once
-  await withLoaded(here, request.backends, signal, async (model) => {
+  await withLoaded(here, request, signal, async (model) => {
     using cache = model.createCache();
     const { maxTokens, sampling } = request;
     const pieces = generateTokens(model, here.tokenizer, prompt, {

@@ -52,17 +52,18 @@ async function check(opened: OpenedModel): Promise<void> {
 /**
  * Runs with the model's weights on a backend, of which nothing is left then.
  *
- * @param backends names in order of preference; the library's choice when undefined
+ * @param request where to compute
  * @param signal ends the loading with its reason
  * @returns what `run` returns
  */
 export async function withLoaded<T>(
   { opened }: ModelHere,
-  backends: readonly string[] | undefined,
+  { backends, activations }: Pick<ModelRequest, "backends" | "activations">,
   signal: AbortSignal,
   run: (model: LlamaForCausalLM) => Promise<T>,
 ): Promise<T> {
   const backend = await createBackend(backends, {
+    matmulActivations: activations,
     onSkip: ({ name, reason }) => console.error(`Not on ${name}: ${reason}`),
   });
   try {

@@ -9,6 +9,7 @@ import { DEFAULT_MODEL } from "./pinned_models.ts";
 export const MODEL_OPTIONS = {
   model: { type: "string", default: DEFAULT_MODEL },
   backend: { type: "string", default: "auto" },
+  activations: { type: "string", default: "int8" },
   "check-weights": { type: "boolean", default: false },
 } as const;
 
@@ -17,6 +18,8 @@ export const MODEL_HELP = `  --model PATH|URL|NAME  a GGUF file, a Hugging Face 
                          or a known name (default ${DEFAULT_MODEL})
   --backend NAMES        where to compute: scalar, wasm, webgpu, or several with commas,
                          of which the first that is there is taken (default auto)
+  --activations KIND     what wasm multiplies quantised weights by: int8, the fast way (default),
+                         or f32, the exact one
   --check-weights        read all weights first, and name the first that is NaN or infinite`;
 
 /** Options that say how tokens are chosen. */
@@ -39,6 +42,8 @@ export interface ModelRequest {
   readonly model: string;
   /** Backends in order of preference; absent lets the library choose. */
   readonly backends?: readonly string[];
+  /** What quantised weights are multiplied by, on wasm. */
+  readonly activations: "int8" | "f32";
   /** Whether all weights are looked at first. */
   readonly checkWeights: boolean;
 }
@@ -59,6 +64,7 @@ export interface Sampling {
 interface ModelValues {
   readonly model: string;
   readonly backend: string;
+  readonly activations: string;
   readonly "check-weights": boolean;
 }
 
@@ -73,11 +79,15 @@ interface SamplingValues {
 /**
  * Reads which model, and where to compute.
  *
- * @throws {UsageError} when the list of backends is none
+ * @throws {UsageError} when the list of backends is none, or activations are of no such kind
  */
 export function readModelOptions(values: ModelValues): ModelRequest {
   const backends = backendNames(values.backend);
-  return { model: values.model, ...(backends && { backends }), checkWeights: values["check-weights"] };
+  const { model, activations, "check-weights": checkWeights } = values;
+  if (activations !== "int8" && activations !== "f32") {
+    throw new UsageError(`Cannot use --activations "${activations}": it must be int8 or f32`);
+  }
+  return { model, ...(backends && { backends }), activations, checkWeights };
 }
 
 /**

@@ -36,7 +36,7 @@ export async function serve(args: readonly string[]): Promise<void> {
   }
   const { signal } = termination;
   try {
-    await withLoaded(here, request.backends, signal, (model) => serveModel(request, here, model, signal));
+    await withLoaded(here, request, signal, (model) => serveModel(request, here, model, signal));
   } catch (error) {
     if (error !== signal.reason) throw error; // else it was ended while it loaded
   }

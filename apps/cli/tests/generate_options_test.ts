@@ -10,17 +10,19 @@ Deno.test("a prompt alone is greedy, with the default model", () => {
     model: DEFAULT_MODEL,
     maxTokens: 128,
     sampling: { temperature: 0 },
+    activations: "int8",
     checkWeights: false,
   });
 });
 
 Deno.test("every option arrives", () => {
   const line =
-    "--model m.gguf --backend webgpu,scalar --max-tokens 5 --temperature 0.7 --top-k 40 --top-p 0.9 --seed 3";
+    "--model m.gguf --backend webgpu,scalar --activations f32 --max-tokens 5 --temperature 0.7 --top-k 40 --top-p 0.9 --seed 3";
   assertEquals(parseGenerate([...line.split(" "), "--check-weights", "Hi"]), {
     prompt: "Hi",
     model: "m.gguf",
     backends: ["webgpu", "scalar"],
+    activations: "f32",
     maxTokens: 5,
     sampling: { temperature: 0.7, topK: 40, topP: 0.9, seed: 3 },
     checkWeights: true,
@@ -29,7 +31,19 @@ Deno.test("every option arrives", () => {
 
 Deno.test("help needs no prompt and lists every option", () => {
   assertEquals(parseGenerate(["--help"]), "help");
-  for (const name of ["model", "backend", "max-tokens", "temperature", "top-k", "top-p", "seed", "check-weights"]) {
+  for (
+    const name of [
+      "model",
+      "backend",
+      "activations",
+      "max-tokens",
+      "temperature",
+      "top-k",
+      "top-p",
+      "seed",
+      "check-weights",
+    ]
+  ) {
     assertStringIncludes(GENERATE_HELP, `  --${name} `);
   }
 });
@@ -48,6 +62,7 @@ Deno.test("what cannot be meant is a usage error", () => {
   bad(["a", "--top-k", "0"], 'Cannot use --top-k "0"');
   bad(["a", "--top-p", "1.1"], 'Cannot use --top-p "1.1": it must be a number from 0 to 1');
   bad(["a", "--seed", "x"], 'Cannot use --seed "x"');
+  bad(["a", "--activations", "int4"], 'Cannot use --activations "int4": it must be int8 or f32');
   bad(["a", "--backend", "scalar,"], 'Cannot use --backend "scalar,": it must be auto, or names with commas');
 });
 
