@@ -2,7 +2,7 @@
  * Heed on a web page: docs/page.html, which the README shows, with `heed.js` and nothing else, without headers and with those
  * of isolation, on its own server and with Heed on another; and the parts and the split form in its place.
  */
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { launchChromium } from "../scripts/chromium.ts";
 import { DIST, ensureDist, serve, type Site } from "./dist.ts";
 import { assertComputes, linesOf, PAGE } from "./page.ts";
@@ -23,7 +23,10 @@ Deno.test("the README's page", options, async (t) => {
   const browser = await launchChromium();
   const open = (site: Site, query = ""): Promise<string[]> => linesOf(browser, `${site.origin}/page.html${query}`);
   try {
-    await t.step("has fifteen lines", () => assertEquals(PAGE.trimEnd().split("\n").length, 15));
+    await t.step("has fifteen lines, as the README shows them", async () => {
+      assertEquals(PAGE.trimEnd().split("\n").length, 15);
+      assertStringIncludes(await Deno.readTextFile(new URL("../README.md", import.meta.url)), PAGE.trimEnd());
+    });
 
     await t.step("without any header runs every backend, with one file", async () => {
       await using site = serve(DIST, { files: pageOn("./heed.js") });
