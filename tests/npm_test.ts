@@ -18,7 +18,9 @@ const HAS_NODES = /^(linux|darwin)-/.test(SYSTEM);
 
 const TOOLS = [
   importMap.imports.typescript.replace("npm:", ""),
+  "typescript-5@npm:typescript@5.9.3",
   "typescript-7@npm:typescript@7.0.2",
+  "@types/node@24.10.1",
   "vite@8.3.8",
   ...(HAS_NODES ? Object.entries(NODES).map(([name, version]) => `${name}@npm:node-${SYSTEM}@${version}`) : []),
 ];
@@ -66,10 +68,22 @@ const wrong: number = a.dtype;
 export { a, createWebGpuBackend, sum, wrong, ${EXAMPLES.map((_, i) => `entry${i}`).join(", ")} };
 `;
 
-async function checkTypes(folder: string, compiler: string, module: string, resolution: string): Promise<void> {
+/** What a program may know of the platform: a browser's types, or Node's. */
+const LIBS = {
+  browser: ["--lib", "es2024,dom", "--typeRoots", "none"],
+  node: ["--lib", "es2022", "--types", "node"],
+};
+
+async function checkTypes(
+  folder: string,
+  compiler: string,
+  lib: keyof typeof LIBS,
+  module: string,
+  resolution: string,
+): Promise<void> {
   await Deno.writeTextFile(`${folder}/typed.ts`, TYPED);
   const flags = ["--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess", "--noEmit"];
-  const target = ["--target", "es2024", "--lib", "es2024,esnext.disposable,dom"];
+  const target = ["--target", "es2022", ...LIBS[lib]];
   const tsc = `node_modules/${compiler}/bin/tsc`;
   await run(folder, "node", tsc, ...flags, ...target, "--module", module, "--moduleResolution", resolution, "typed.ts");
 }
@@ -104,10 +118,12 @@ Deno.test("the package for npm", async (t) => {
       }
     }
 
-    for (const compiler of ["typescript", "typescript-7"]) {
-      for (const [module, resolution] of [["nodenext", "nodenext"], ["esnext", "bundler"]] as const) {
-        await t.step(`${compiler} takes its types, resolved for ${resolution}`, async () => {
-          await checkTypes(folder, compiler, module, resolution);
+    for (const compiler of ["typescript-5", "typescript", "typescript-7"]) {
+      for (
+        const [lib, module, resolution] of [["node", "nodenext", "nodenext"], ["browser", "esnext", "bundler"]] as const
+      ) {
+        await t.step(`${compiler} takes its types, in a ${lib}, resolved for ${resolution}`, async () => {
+          await checkTypes(folder, compiler, lib, module, resolution);
         });
       }
     }

@@ -33,9 +33,39 @@ export function declarations(sources: readonly string[]): Map<string, string> {
   const { diagnostics } = program.emit(undefined, (path, text) => {
     made.set(path.replace(/^\//, ""), text.replaceAll(RELATIVE, "$1.js$2"));
   });
-  if (diagnostics.length === 0) return made;
+  if (diagnostics.length === 0) return withPlatform(made);
   const words = diagnostics.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, "\n"));
   throw new Error(`Cannot declare the types: ${words.join("; ")}`);
+}
+
+/** The file that {@linkcode withPlatform} adds. */
+const PLATFORM = "platform.d.ts";
+
+/**
+ * The declarations with one more, of the platform's types that they name: empty interfaces, which become one with those that
+ * the reader's `lib` or `@webgpu/types` declares, and keep the rest readable where there are none.
+ */
+function withPlatform(tree: ReadonlyMap<string, string>): Map<string, string> {
+  const names = { gpu: new Set<string>(), wasm: new Set<string>() };
+  const whole = new Map([...tree].map(([path, text]) => {
+    const code = text.replace(/\/\*[^]*?\*\//g, "");
+    const [gpu, wasm] = [code.match(/\bGPU[A-Z]\w*/g) ?? [], code.match(/(?<=\bWebAssembly\.)\w+/g) ?? []];
+    gpu.forEach((name) => names.gpu.add(name));
+    wasm.forEach((name) => names.wasm.add(name));
+    if (gpu.length + wasm.length === 0 && !/\bDisposable\b/.test(code)) return [path, text];
+    const up = "../".repeat(path.split("/").length - 1) || "./";
+    return [path, `/// <reference path="${up}${PLATFORM}" />\n${text}`];
+  }));
+  const interfaces = (of: Set<string>): string[] => [...of].sort().map((name) => `interface ${name} {}`);
+  const lines = [
+    `/// <reference lib="es2022" />`,
+    `/// <reference lib="esnext.disposable" />`,
+    ...interfaces(names.gpu),
+    `declare namespace WebAssembly {`,
+    ...interfaces(names.wasm).map((line) => `  ${line}`),
+    `}`,
+  ];
+  return whole.set(PLATFORM, `${lines.join("\n")}\n`);
 }
 
 /** A relative specifier that ends in `.ts`. */

@@ -26,7 +26,7 @@ export interface Exports {
   /** wasm-bindgen's start: a stack and thread-local memory, for all instances but the first. */
   __wbindgen_start(stackBytes?: number): void;
   /** Where the stack's end is; a trap leaves it where it was. */
-  __stack_pointer: WebAssembly.Global;
+  __stack_pointer: { value: number };
   /** Sets how many threads share work, and when one counts as lost. */
   pool_configure?(threads: number, timeoutMs: number): void;
   /** After a trap of the calling thread: waits for the workers' chunks. */
