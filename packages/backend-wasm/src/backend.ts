@@ -19,6 +19,9 @@ import { makeKernels, type RunKernel } from "./kernels.ts";
 import { LinearMemory } from "./linear_memory.ts";
 import type { Workers } from "./workers.ts";
 
+/** Columns of a panel, as matmul_pack.rs has it. */
+const PANEL_COLUMNS = 8;
+
 /** How matmul treats the activations that meet block-quantised weights. */
 export type MatmulActivations = "int8" | "f32";
 
@@ -282,13 +285,16 @@ export class WasmBackend implements Backend<WasmBuffer> {
     const same = made !== undefined && made.offset === offset && sameNumbers(made.shape, of.shape) &&
       sameNumbers(made.strides, of.strides);
     return same
-      ? { ...matrix, strides: matrix.strides.map((s, d) => d < batches ? 0 : s), panels: buffer.panels! }
+      ? { ...matrix, offset: 0, strides: matrix.strides.map((s, d) => d < batches ? 0 : s), panels: buffer.panels! }
       : matrix;
   }
 
+  /** None of a narrow matrix, which would be padded many times over, nor where 32 bits do not count its bytes. */
   #makePanels(of: WasmOperand): Panels | undefined {
     const { exports } = this.#parts.started;
-    const byteLength = exports.matmul_pack_bytes(of.shape[0]!, of.shape[1]!) >>> 0;
+    const [k, n] = of.shape as [number, number]; // as withPanels() cut it
+    if (n < PANEL_COLUMNS || 4 * k * (n + PANEL_COLUMNS) >= 2 ** 32) return undefined;
+    const byteLength = exports.matmul_pack_bytes(k, n) >>> 0;
     if (!this.memory.addPacked(byteLength)) return undefined;
     const address = this.#heap.allocate(byteLength);
     if (address === undefined) {

@@ -107,13 +107,18 @@ function runFiles({ variant, right }: ShaderChoice): string[] {
 /** How the left operand `[batch…, M, K]` is read. */
 export function leftAccess(a: WebGpuOperand): Access {
   if (liesTogether(a, a.shape.length - 1)) return a.shape.at(-2) === 1 ? "row" : "along_k";
-  return liesTogether(a, a.shape.length - 2) ? "along_other" : "anyhow";
+  return isOfFours(a.shape.at(-1)!) && liesTogether(a, a.shape.length - 2) ? "along_other" : "anyhow";
 }
 
 /** How the right operand `[batch…, K, N]` is read. */
 export function rightAccess(b: WebGpuOperand): Access {
   if (liesTogether(b, b.shape.length - 2)) return "along_k";
-  return liesTogether(b, b.shape.length - 1) ? "along_other" : "anyhow";
+  return isOfFours(b.shape.at(-2)!) && liesTogether(b, b.shape.length - 1) ? "along_other" : "anyhow";
+}
+
+/** Blocks that lie along the other dim hold four steps of K, which they do not look beyond. */
+function isOfFours(k: number): boolean {
+  return k % 4 === 0;
 }
 
 /** Whether elements lie in quads along a dim. */

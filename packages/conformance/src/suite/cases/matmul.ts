@@ -8,13 +8,16 @@ import {
   matmul,
   quantizeBlocks,
   type Tensor,
+  tensorFromPieces,
 } from "../../../../core/mod.ts";
+import { mismatch } from "../../compare.ts";
 import { type Dense, generate } from "../../oracle/dense.ts";
 import { indexSelect } from "../../oracle/index.ts";
 import { matmul as oracleMatmul } from "../../oracle/matmul.ts";
 import { CONTRACTION_LIMITS } from "../check.ts";
 import { layoutsFor } from "../layouts.ts";
-import type { SuiteCase } from "../suite_case.ts";
+import { RandomSource } from "../random_source.ts";
+import type { AsyncSuiteCase, SuiteCase } from "../suite_case.ts";
 import type { SuiteContext } from "../suite_context.ts";
 
 const SHAPES: readonly (readonly [readonly number[], readonly number[]])[] = [
@@ -192,14 +195,67 @@ function rowsFrom1(): Dense {
   return { shape: [2], data: Float64Array.of(1, 2) };
 }
 
+/** The weights' gradient of a batch that is followed by NaN: both operands lie along the result's dims, K as it comes. */
+function nanBehindCase(k: number): SuiteCase {
+  return {
+    name: `matmul/K ${k} along the result's dims, NaN behind`,
+    run: (c) => {
+      const part = ([rows, columns]: readonly [number, number]): { tensor: Tensor; dense: Dense } => {
+        const values = Array.from(
+          { length: rows * columns },
+          (_, i) => i < k * columns ? c.random.between(-2, 2) : NaN,
+        );
+        const { tensor } = c.operand([rows, columns], { values });
+        const data = Float64Array.from(values.slice(0, k * columns), Math.fround);
+        return { tensor: tensor.narrow(0, 0, k), dense: { shape: [k, columns], data } };
+      };
+      const [a, b] = [part([k + 4, 12]), part([k + 4, 64])];
+      const want = oracleMatmul(transposed(a.dense), b.dense);
+      const got = matmul(a.tensor.transpose(0, 1), b.tensor);
+      return { got, want, dtype: "f32", normalizedLimit: CONTRACTION_LIMITS.f32 };
+    },
+  };
+}
+
+/** Views of one constant weight, as of keys' and values' in a fused projection: what is packed for one is not another's. */
+function constantViewCase(rows: number): AsyncSuiteCase {
+  const name = `matmul/[${rows}, 32] by views of a constant [64, 40]`;
+  return {
+    name,
+    runAsync: async (backend) => {
+      const random = new RandomSource(name);
+      const draw = (shape: readonly number[]): Dense => generate(shape, () => Math.fround(random.between(-2, 2)));
+      const [x, w] = [draw([rows, 32]), draw([64, 40])];
+      const bytesOf = ({ data }: Dense): Uint8Array => new Uint8Array(Float32Array.from(data).buffer);
+      using left = fromBytes(bytesOf(x), x.shape, "f32", { backend });
+      using weight = await tensorFromPieces([64, 40], "f32", onePiece(bytesOf(w)), { backend });
+      for (const [start, column, columns] of [[32, 0, 40], [32, 16, 24], [0, 0, 40], [3, 8, 9]] as const) {
+        using lines = weight.narrow(0, start, 32);
+        using view = lines.narrow(1, column, columns);
+        using got = matmul(left, view);
+        const part = generate([32, columns], ([i, j]) => w.data[(start + i!) * 40 + column + j!]!);
+        const want = oracleMatmul(x, part);
+        const problem = mismatch(await got.data(), want.data, want.shape, { rtol: 1e-5, atol: 1e-4 });
+        if (problem !== undefined) throw new Error(`rows from ${start}, ${columns} columns from ${column}: ${problem}`);
+      }
+    },
+  };
+}
+
+async function* onePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(bytes);
+}
+
 const FLOATS = ["f32", "f16", "bf16"] as const;
 
 /** Cases of matrix products, and of what else reads blocks. */
-export const MATMUL_CASES: readonly SuiteCase[] = [
+export const MATMUL_CASES: readonly (SuiteCase | AsyncSuiteCase)[] = [
   ...SHAPES.map(([left, right]) => shapeCase(left, right)),
   ...layoutCases([3, 5], [5, 7]),
   ...layoutCases([2, 3, 5], [2, 5, 7]),
   ...FLOATS.flatMap((left) => FLOATS.flatMap((right) => dtypeCases(left, right))),
   ...dtypeCases("f64", "f64"),
   ...BLOCKS.flatMap(blockCases),
+  ...[25, 33, 150, 250].map(nanBehindCase),
+  ...[1, 3, 5, 8, 130].map(constantViewCase),
 ];
