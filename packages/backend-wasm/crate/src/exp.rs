@@ -42,7 +42,7 @@ static EXP: [f32; 12] = [
 
 /// Each constant in all lanes, in a way that no compiler sees through.
 #[inline(always)]
-fn spread<const N: usize>(constants: &'static [f32; N]) -> [v128; N] {
+pub(crate) fn spread<const N: usize>(constants: &'static [f32; N]) -> [v128; N] {
     // SAFETY: a static may be read.
     let constants = unsafe { addr_of!(*constants).read_volatile() };
     constants.map(|x| f32x4_splat(x))

@@ -38,6 +38,16 @@ impl Lines {
     }
 }
 
+/// Whether x holds f32 lines as the products take them.
+fn are_lines(x: &Operand, padded: usize) -> bool {
+    x.dtype == dtype::F32 && padded == x.size(3) && (x.stride(3) == 1 || padded == 1)
+}
+
+/// Whether each run of `count` lines, from a multiple of that on, can be used where it lies.
+pub fn lie_in_runs(call: &Call, x: &Operand, count: usize, padded: usize) -> bool {
+    are_lines(x, padded) && (call.page_table.is_none() || x.size(2).is_multiple_of(count))
+}
+
 /// Lines `first` to `first + count` of a head of x, each `padded` long; nothing where a page is out of range.
 ///
 /// # Safety
@@ -51,8 +61,7 @@ pub unsafe fn load_lines(
     room: *mut f32,
 ) -> Option<Lines> {
     let tokens = if call.page_table.is_some() { x.size(2) } else { usize::MAX };
-    let gapless = x.dtype == dtype::F32 && padded == x.size(3) && (x.stride(3) == 1 || padded == 1);
-    if gapless && first % tokens + count <= tokens {
+    if are_lines(x, padded) && first % tokens + count <= tokens {
         let at = find(call, x, batch, head, first, tokens)?;
         // SAFETY: the lines are all of one page, which lies in x.
         return Some(Lines { at: unsafe { x.start::<f32>().add(at) }, step: x.stride(2) });

@@ -6,17 +6,31 @@
 //! fours, once for all panels of a tile; values are taken as they lie.
 //!
 //! One to four rows (decoding) would not pay for that: there a key is multiplied by each query where it lies, and lanes are
-//! added up at the end.
+//! added up at the end. A value is scaled by each weight in turn, and added to all of the sums: so it is read from end to
+//! end. Memory limits both, and gives more where a few runs are read in turns, as the processor fetches ahead within a page
+//! of 4 KiB and starts anew in the next: keys, or values, that are taken together lie a part of the block apart.
 //!
 //! Share of the machine's multiply-add limit (42 GFLOP/s a thread), 64 keys of 64 in the L1 cache, V8 15.0, best of many:
+//! dot_4x8 0.97, add_4x8 0.96.
 //!
-//!     dot_4x8 0.97    add_4x8 0.96
-//!     dot_few, 3 rows by 2, 3, 4 keys: 0.62, 0.70, 0.76         4 rows by 1, 2, 3 keys: 0.33, 0.68, 0.78
-//!     add_few, 3 rows by 2, 3, 4 vectors: 0.67, 0.79, 0.79      4 rows by 1, 2, 3 vectors: 0.57, 0.76, 0.79
+//! Steps of decoding in GFLOP/s of a whole call on one thread, best of 15 in turns, V8 15.0, a Sapphire Rapids that others
+//! used too; 4,096 keys lie beyond the L2 cache:
 //!
-//! With few sums in flight each waits for the last addition; with more than V8 has registers for they spill. In whole calls,
-//! where keys and values come from the L2 cache or further, four rows by three are no faster than by two. Tried and dropped:
-//! touching the values' cache lines while scores are computed (no gain: loads that nobody waits for fill the queue too).
+//!                                          9 heads by 3 of 64          32 heads by 8 of 128
+//!                                          512    1,024    4,096        512    1,024    4,096
+//!     a vector of columns down all values  19.9    18.8     13.5        21.1    13.3     11.5
+//!     keys far apart, fewer shuffles       20.6    19.9     14.8        21.8    14.9     13.3
+//!     and eight values at a time           20.0    19.1     14.3        23.1    18.8     17.7
+//!
+//!     as the first                         20.2    19.2     15.1        20.6    13.9     10.6
+//!     and weights in registers             21.5    21.4     18.4        23.3    19.0     16.1
+//!     and 128 keys a block                 23.0    22.6     20.2        24.6    19.2     16.9
+//!     and 256 keys a block                 23.2    23.2     21.0        24.6    18.3     17.4
+//!     and four sums in the softmax         24.2    23.9     20.8        24.6    19.0     17.2
+//!
+//! With few sums in flight each waits for the last addition; with more than V8 has registers for they spill: four rows
+//! take two keys at a time, three take four. Tried and dropped: touching the values' cache lines while scores are computed
+//! (no gain: loads that nobody waits for fill the queue too).
 
 use core::arch::wasm32::*;
 
@@ -147,7 +161,8 @@ pub unsafe fn add_4x8(
     }
 }
 
-/// Scores of `count` keys where they lie and R rows, `rows[r * n..]`: `scores[j][r]`, four to a key; K keys at a time.
+/// Scores of `count` keys where they lie and R rows, `rows[r * n..]`: `scores[j][r]`, four to a key; K keys at a time,
+/// each from its own part of the keys.
 ///
 /// # Safety
 /// Room for all these; n is a multiple of 4.
@@ -159,34 +174,40 @@ pub unsafe fn dot_few<const R: usize, const K: usize>(
     n: usize,
     scores: *mut f32,
 ) {
-    let whole = count - count % K;
-    // SAFETY: as promised; j + K <= count.
+    let part = count / K;
+    // SAFETY: as promised; j + (K - 1) * part < count.
     unsafe {
-        for j in (0..whole).step_by(K) {
-            dot_keys::<R, K>(keys.skip(j), rows, n, scores.add(4 * j));
+        for j in 0..part {
+            dot_keys::<R, K>(keys.skip(j), part, rows, n, scores.add(4 * j));
         }
-        for j in whole..count {
-            dot_keys::<R, 1>(keys.skip(j), rows, n, scores.add(4 * j));
+        for j in K * part..count {
+            dot_keys::<R, 1>(keys.skip(j), 0, rows, n, scores.add(4 * j));
         }
     }
 }
 
 #[inline(always)]
-unsafe fn dot_keys<const R: usize, const K: usize>(keys: Lines, rows: *const f32, n: usize, scores: *mut f32) {
+unsafe fn dot_keys<const R: usize, const K: usize>(
+    keys: Lines,
+    apart: usize,
+    rows: *const f32,
+    n: usize,
+    scores: *mut f32,
+) {
     let mut sums = [[f32x4_splat(0.0); K]; R];
     // SAFETY: the caller's.
     unsafe {
         for d in (0..n).step_by(4) {
-            let k: [v128; K] = core::array::from_fn(|j| load(keys.at.add(j * keys.step + d)));
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let q = load(rows.add(r * n + d));
-                for (sum, &k) in sums.iter_mut().zip(&k) {
-                    *sum = madd(q, k, *sum);
+            let q: [v128; R] = core::array::from_fn(|r| load(rows.add(r * n + d)));
+            for j in 0..K {
+                let k = load(keys.at.add(j * apart * keys.step + d));
+                for (sums, &q) in sums.iter_mut().zip(&q) {
+                    sums[j] = madd(q, k, sums[j]);
                 }
             }
         }
         for j in 0..K {
-            store(scores.add(4 * j), across(sums.map(|row| row[j])));
+            store(scores.add(4 * j * apart), across(sums.map(|row| row[j])));
         }
     }
 }
@@ -195,17 +216,19 @@ unsafe fn dot_keys<const R: usize, const K: usize>(keys: Lines, rows: *const f32
 #[inline(always)]
 fn across<const R: usize>(sums: [v128; R]) -> v128 {
     let zero = f32x4_splat(0.0);
-    let [a, b, c, d] = transpose(core::array::from_fn(|r| if r < R { sums[r] } else { zero }));
-    f32x4_add(f32x4_add(a, b), f32x4_add(c, d))
+    let [a, b, c, d] = core::array::from_fn(|r| if r < R { sums[r] } else { zero });
+    let pairs = |a, b| f32x4_add(i32x4_shuffle::<0, 4, 1, 5>(a, b), i32x4_shuffle::<2, 6, 3, 7>(a, b));
+    let (ab, cd) = (pairs(a, b), pairs(c, d));
+    f32x4_add(i64x2_shuffle::<0, 2>(ab, cd), i64x2_shuffle::<1, 3>(ab, cd))
 }
 
-/// `sums[r][d] = sums[r][d] * scales[r] + sum over j < count of weights[j][r] * value[j][d]`, r < R, d < n; C vectors of
-/// columns at a time.
+/// `sums[r][d] = sums[r][d] * scales[r] + sum over j < count of weights[j][r] * value[j][d]`, r < R, d < n; K values at a
+/// time, each from its own part of them.
 ///
 /// # Safety
 /// Room for all these; n is a multiple of 4.
 #[inline(never)] // V8 gives a function of its own better registers
-pub unsafe fn add_few<const R: usize, const C: usize>(
+pub unsafe fn add_few<const R: usize, const K: usize>(
     weights: *const f32,
     count: usize,
     values: Lines,
@@ -213,45 +236,47 @@ pub unsafe fn add_few<const R: usize, const C: usize>(
     n: usize,
     scales: *const f32,
 ) {
-    let whole = n - n % (4 * C);
-    // SAFETY: as promised; d + 4 C <= n.
+    let part = count / K;
+    // SAFETY: as promised; j + (K - 1) * part < count.
     unsafe {
-        for d in (0..whole).step_by(4 * C) {
-            add_columns::<R, C>(weights, count, values.from(d), sums.add(d), n, scales);
+        for r in 0..R {
+            let scale = v128_load32_splat(scales.add(r).cast());
+            for at in (r * n..(r + 1) * n).step_by(4).map(|d| sums.add(d)) {
+                store(at, f32x4_mul(load(at), scale));
+            }
         }
-        for d in (whole..n).step_by(4) {
-            add_columns::<R, 1>(weights, count, values.from(d), sums.add(d), n, scales);
+        for j in 0..part {
+            add_values::<R, K>(weights.add(4 * j), values.skip(j), part, sums, n);
+        }
+        for j in K * part..count {
+            add_values::<R, 1>(weights.add(4 * j), values.skip(j), 0, sums, n);
         }
     }
 }
 
 #[inline(always)]
-unsafe fn add_columns<const R: usize, const C: usize>(
+unsafe fn add_values<const R: usize, const K: usize>(
     weights: *const f32,
-    count: usize,
     values: Lines,
+    apart: usize,
     sums: *mut f32,
     n: usize,
-    scales: *const f32,
 ) {
     // SAFETY: the caller's.
     unsafe {
-        let mut s: [[v128; C]; R] = core::array::from_fn(|r| {
-            let scale = v128_load32_splat(scales.add(r).cast());
-            core::array::from_fn(|i| f32x4_mul(load(sums.add(r * n + 4 * i)), scale))
+        let w: [[v128; R]; K] = core::array::from_fn(|j| {
+            core::array::from_fn(|r| v128_load32_splat(weights.add(4 * j * apart + r).cast()))
         });
-        for j in 0..count {
-            let v: [v128; C] = core::array::from_fn(|i| load(values.at.add(j * values.step + 4 * i)));
-            for (r, row) in s.iter_mut().enumerate() {
-                let w = v128_load32_splat(weights.add(4 * j + r).cast());
-                for (sum, &v) in row.iter_mut().zip(&v) {
-                    *sum = madd(w, v, *sum);
+        for d in (0..n).step_by(4) {
+            let mut s: [v128; R] = core::array::from_fn(|r| load(sums.add(r * n + d)));
+            for (j, w) in w.iter().enumerate() {
+                let v = load(values.at.add(j * apart * values.step + d));
+                for (s, &w) in s.iter_mut().zip(w) {
+                    *s = madd(w, v, *s);
                 }
             }
-        }
-        for (r, row) in s.into_iter().enumerate() {
-            for (i, sum) in row.into_iter().enumerate() {
-                store(sums.add(r * n + 4 * i), sum);
+            for (r, s) in s.into_iter().enumerate() {
+                store(sums.add(r * n + d), s);
             }
         }
     }

@@ -20,6 +20,9 @@ use crate::exp::Exp2;
 /// Keys of a block. With 64 of 64 elements, keys, values and a panel of queries and sums are about what an L1 cache holds.
 pub const BLOCK: usize = 64;
 
+/// Those where keys and values are used where they lie, and only once, by a narrow panel: long runs of memory.
+pub const LONG_BLOCK: usize = 256;
+
 /// Adds nothing to a sum, and is told from a weight that vanished by its sign.
 const HIDDEN: f32 = -0.0;
 
@@ -36,7 +39,7 @@ pub struct Tile {
     pub queries: *mut f32,
     /// The state: `[rows]`, `[rows]`, `[rows][value_size]`, without gaps, so that it can be kept as one.
     pub state: State,
-    /// Scores of a block, `[BLOCK][lanes]`; then its weights.
+    /// Scores of a block, `[BLOCK][8]` or `[LONG_BLOCK][4]`; then its weights.
     pub scores: *mut f32,
     /// What the sums of a panel are to be scaled by, `[lanes]`.
     scales: *mut f32,
@@ -94,7 +97,7 @@ impl State {
 impl Tile {
     /// Elements of scratch that a tile of `rows` (padded) takes.
     pub fn len(rows: usize, size: usize, value_size: usize) -> usize {
-        rows * size + State::len(rows, value_size) + (BLOCK + 1) * WIDE + 2 * BLOCK * size + BLOCK * value_size
+        rows * size + State::len(rows, value_size) + LONG_BLOCK * NARROW + WIDE + 2 * BLOCK * size + BLOCK * value_size
     }
 
     /// Lays a tile out in scratch.
@@ -107,7 +110,7 @@ impl Tile {
         unsafe {
             let state = at.add(padded * size);
             let scores = state.add(State::len(padded, value_size));
-            let scales = scores.add(BLOCK * WIDE);
+            let scales = scores.add(LONG_BLOCK * NARROW);
             let keys = scales.add(WIDE);
             let key_room = keys.add(BLOCK * size);
             let value_room = key_room.add(BLOCK * size);
@@ -128,7 +131,7 @@ impl Tile {
     /// Keys and queries are there.
     pub unsafe fn score(&self, panel: usize, from: usize, to: usize, keys: Lines) {
         let (rows, n) = (self.queries, self.size);
-        // SAFETY: to <= BLOCK, and scores and packed keys have room for the block.
+        // SAFETY: `to` is at most the block's length; scores and packed keys have room for it.
         unsafe {
             if self.lanes == WIDE {
                 for j in (from..to).step_by(4) {
@@ -155,15 +158,16 @@ impl Tile {
         // SAFETY: vectors of the panel's lanes.
         unsafe {
             if self.lanes == WIDE {
-                self.weigh_lanes::<2>(panel, from, to, mark)
+                self.weigh_lanes::<2, 2>(panel, from, to, mark)
             } else {
-                self.weigh_lanes::<1>(panel, from, to, mark)
+                self.weigh_lanes::<1, 4>(panel, from, to, mark)
             }
         }
     }
 
+    /// Vectors are taken A at a time, which hides the latency of a maximum or a sum where a panel is one vector.
     #[inline(never)]
-    unsafe fn weigh_lanes<const V: usize>(
+    unsafe fn weigh_lanes<const V: usize, const A: usize>(
         &self,
         panel: usize,
         from: usize,
@@ -176,7 +180,7 @@ impl Tile {
             let [largest, totals] =
                 [self.state.largest, self.state.totals].map(|x| x.add(panel * 4 * V).cast::<v128>());
             let before: [v128; V] = core::array::from_fn(|v| v128_load(largest.add(v)));
-            let [max, min] = extremes(start, end, before);
+            let [max, min] = extremes::<V, A>(start, end, before);
             let none = f32x4_splat(f32::NEG_INFINITY);
             let mut base = max;
             for v in 0..V {
@@ -187,9 +191,9 @@ impl Tile {
             let marked = hidden && mark();
             let exp2 = Exp2::load();
             let sums = if marked {
-                exponentiate::<V, true>(start, end, base, &exp2)
+                exponentiate::<V, V, true>(start, end, base, &exp2)
             } else {
-                exponentiate::<V, false>(start, end, base, &exp2)
+                exponentiate::<V, A, false>(start, end, base, &exp2)
             };
             for v in 0..V {
                 let scale = exp2.of(f32x4_sub(before[v], base[v]));
@@ -225,8 +229,8 @@ impl Tile {
             }
             match self.rows {
                 1 => add_few::<1, 8>(weights, count, lines, sums, n, scales),
-                2 => add_few::<2, 4>(weights, count, lines, sums, n, scales),
-                3 => add_few::<3, 4>(weights, count, lines, sums, n, scales),
+                2 => add_few::<2, 6>(weights, count, lines, sums, n, scales),
+                3 => add_few::<3, 3>(weights, count, lines, sums, n, scales),
                 _ => add_few::<4, 2>(weights, count, lines, sums, n, scales),
             }
         }
@@ -252,52 +256,78 @@ impl Tile {
     }
 }
 
-/// The largest and the smallest of each lane; NaN may be passed over or not, as it makes its row NaN anyway.
+/// The largest and the smallest of each lane, of A vectors at a time; NaN may be passed over or not, as it makes its row
+/// NaN anyway.
 #[inline(always)]
-unsafe fn extremes<const V: usize>(start: *const v128, end: *const v128, before: [v128; V]) -> [[v128; V]; 2] {
-    let [mut max, mut min] = [before, [f32x4_splat(f32::INFINITY); V]];
-    let mut at = start;
-    while at < end {
-        for v in 0..V {
-            // SAFETY: at + V <= end.
-            let x = unsafe { v128_load(at.add(v)) };
-            max[v] = f32x4_pmax(max[v], x);
-            min[v] = f32x4_pmin(min[v], x);
+unsafe fn extremes<const V: usize, const A: usize>(
+    start: *const v128,
+    end: *const v128,
+    before: [v128; V],
+) -> [[v128; V]; 2] {
+    let [mut max, mut min] = [core::array::from_fn(|a| before[a % V]), [f32x4_splat(f32::INFINITY); A]];
+    let mut take = |at: *const v128, count: usize| {
+        for a in 0..count {
+            // SAFETY: at + count <= end.
+            let x = unsafe { v128_load(at.add(a)) };
+            max[a] = f32x4_pmax(max[a], x);
+            min[a] = f32x4_pmin(min[a], x);
         }
-        // SAFETY: at most end.
-        at = unsafe { at.add(V) };
-    }
-    [max, min]
+    };
+    each::<V, A>(start, end, &mut take);
+    [fold(max, |a, b| f32x4_pmax(a, b)), fold(min, |a, b| f32x4_pmin(a, b))]
 }
 
 /// `2^(x - base)` in place, and the sums of each lane.
 #[inline(always)]
-unsafe fn exponentiate<const V: usize, const MARK: bool>(
+unsafe fn exponentiate<const V: usize, const A: usize, const MARK: bool>(
     start: *mut v128,
     end: *mut v128,
     base: [v128; V],
     exp2: &Exp2,
 ) -> [v128; V] {
-    let mut sums = [f32x4_splat(0.0); V];
-    let mut at = start;
-    while at < end {
-        for v in 0..V {
-            // SAFETY: at + V <= end.
+    let mut sums = [f32x4_splat(0.0); A];
+    let mut take = |at: *const v128, count: usize| {
+        for a in 0..count {
+            // SAFETY: at + count <= end.
             unsafe {
-                let x = v128_load(at.add(v));
-                let mut weight = exp2.of(f32x4_sub(x, base[v]));
+                let x = v128_load(at.add(a));
+                let mut weight = exp2.of(f32x4_sub(x, base[a % V]));
                 if MARK {
                     let counts = f32x4_ne(x, f32x4_splat(f32::NEG_INFINITY));
                     weight = v128_bitselect(weight, f32x4_splat(HIDDEN), counts);
                 }
-                sums[v] = f32x4_add(sums[v], weight);
-                v128_store(at.add(v), weight);
+                sums[a] = f32x4_add(sums[a], weight);
+                v128_store(at.add(a).cast_mut(), weight);
             }
         }
-        // SAFETY: at most end.
-        at = unsafe { at.add(V) };
+    };
+    each::<V, A>(start, end, &mut take);
+    fold(sums, |a, b| f32x4_add(a, b))
+}
+
+/// Visits vectors, A at a time so that no sum waits for the last, then V.
+#[inline(always)]
+fn each<const V: usize, const A: usize>(
+    start: *const v128,
+    end: *const v128,
+    take: &mut impl FnMut(*const v128, usize),
+) {
+    let count = (end as usize - start as usize) / 16;
+    let whole = count - count % A;
+    for i in (0..whole).step_by(A) {
+        take(start.wrapping_add(i), A);
     }
-    sums
+    if A > V {
+        for i in (whole..count).step_by(V) {
+            take(start.wrapping_add(i), V);
+        }
+    }
+}
+
+/// Joins A vectors to V.
+#[inline(always)]
+fn fold<const V: usize, const A: usize>(all: [v128; A], join: impl Fn(v128, v128) -> v128) -> [v128; V] {
+    core::array::from_fn(|v| (v + V..A).step_by(V).fold(all[v], |sum, a| join(sum, all[a])))
 }
 
 /// Whether all of some lines is finite.

@@ -3,12 +3,13 @@
 //! Where b's columns are gapless (a weight `[N, K]`, transposed): dot products (matvec_dots_f32.rs). Where its rows are
 //! (`[K, N]`): strips of columns (matvec_strips_f32.rs).
 //!
-//! Speed by that of a bare read loop over the same weights, medians of pairs on a busy machine, one thread, one row:
+//! Speed by that of a bare read loop over the same weights in one run, medians of 15 or more in turns on a busy machine, one
+//! thread, one row. Beyond the L2 cache one run gets less than the columns, or rows, that are taken in turns here:
 //!
-//!     [N, K] transposed   576 x 1536  0.81 to 0.85    2048 x 2048  0.84 to 0.93
-//!     [K, N]              576 x 1536  0.79 to 0.85    2048 x 2048  0.70 to 0.80
+//!     [N, K] transposed   576 x 1536  0.93      2048 x 2048  1.12
+//!     [K, N]              576 x 1536  0.85      2048 x 2048  1.22
 //!
-//! f16 runs at 0.1 to 0.2 of its own loop: widening takes longer than reading.
+//! f16 runs at 0.13 and 0.26 of its own loop: widening (half.rs) takes longer than reading.
 
 use super::matmul_f32::{each, Product};
 use super::matvec_dots_f32::dots;
