@@ -1,5 +1,5 @@
 /**
- * Benchmarks: `deno task bench [--backend NAME] [--filter TEXT] [--model PATH]`, PATH being a GGUF file of a Llama.
+ * Benchmarks, as `deno task bench --help` says.
  *
  * JSON goes to stdout (machine, versions, commit, figures), a table to stderr. Every figure is the median of rounds that
  * take all cases in turn, so that a slow moment of the machine falls on all of them, and what ratios compare is alike.
@@ -11,6 +11,34 @@ import { attentionCases, decodeGrowth } from "./attention.ts";
 import { type Figure, measure } from "./measure.ts";
 import { benchModel } from "./model.ts";
 import { opCases } from "./ops.ts";
+
+const HELP = `deno task bench
+
+  --backend NAME  what computes: scalar (default), wasm or webgpu
+  --filter TEXT   only cases whose names have it
+  --model PATH    also a model: a GGUF file of a Llama
+  -h, --help      show this`;
+
+const OPTIONS = {
+  backend: { type: "string", default: "scalar" },
+  filter: { type: "string" },
+  model: { type: "string" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
+/** What was asked for; the program ends here where that is help, or nothing it knows. */
+function options(): ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"] {
+  try {
+    const { values } = parseArgs({ options: OPTIONS });
+    if (!values.help) return values;
+    console.log(HELP);
+    Deno.exit(0);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    console.error(`${error.message}\n\n${HELP}`);
+    Deno.exit(2);
+  }
+}
 
 async function commit(): Promise<string | undefined> {
   try {
@@ -28,9 +56,7 @@ function showRow({ name, value, unit, goal }: Figure): string {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({
-    options: { backend: { type: "string", default: "scalar" }, filter: { type: "string" }, model: { type: "string" } },
-  });
+  const values = options();
   const backend = await createBackend(values.backend);
   const wanted = (name: string): boolean => name.includes(values.filter ?? "");
   const cases = [...opCases(backend), ...attentionCases(backend)];

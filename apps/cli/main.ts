@@ -1,10 +1,11 @@
 /**
  * The `heed` command: text to stdout, everything else to stderr. Exit codes: 0 done, 1 it could not be done, 2 the
- * command line is wrong, 130 interrupted.
+ * command line is wrong, 130 interrupted, 143 asked to terminate. Who reads the text may leave early, as `head` does: then
+ * it is done.
  */
 import { chat } from "./src/chat.ts";
 import { convert } from "./src/convert.ts";
-import { Interrupted, UsageError } from "./src/errors.ts";
+import { Interrupted, Terminated, UsageError } from "./src/errors.ts";
 import { generate } from "./src/generate.ts";
 import { inspect } from "./src/inspect.ts";
 import { serve } from "./src/serve.ts";
@@ -50,6 +51,8 @@ async function version(): Promise<string> {
 /** A fault of the program shows where it is; what a person can mend shows only what it is. */
 function report(error: unknown): number {
   if (error instanceof Interrupted) return 130;
+  if (error instanceof Terminated) return 143;
+  if (error instanceof Deno.errors.BrokenPipe) return 0;
   if (!(error instanceof Error)) console.error("heed:", error);
   else if (isFault(error)) console.error("heed: this is a fault of the program;", error);
   else console.error(`heed: ${error.message}`);

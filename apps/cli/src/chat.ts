@@ -64,7 +64,7 @@ class Chat {
       if (text === "/exit") return;
       if (text === "/clear") this.#clear();
       else if (text === "/help") console.error(COMMANDS);
-      else if (/^\/\w+$/.test(text)) console.error(`There is no ${text}; /help shows what there is`);
+      else if (/^\/\w+(\s|$)/.test(text)) console.error(`There is no ${text}; /help shows what there is`);
       else if (text !== "") await lines.stoppable((signal) => this.#turn(line, signal));
     }
   }

@@ -33,3 +33,8 @@ export class DownloadError extends Error {
 export class Interrupted extends Error {
   override name = "Interrupted";
 }
+
+/** It was asked to terminate: exit code 143, and nothing to say. */
+export class Terminated extends Error {
+  override name = "Terminated";
+}

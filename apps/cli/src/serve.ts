@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import type { LlamaForCausalLM } from "../../../packages/heed/mod.ts";
 import { Conversation } from "./conversation.ts";
 import { Interrupted, ModelError } from "./errors.ts";
+import { Interrupt } from "./interrupt.ts";
 import { findModel, type ModelHere, withLoaded } from "./model_here.ts";
 import { PINNED_MODELS } from "./pinned_models.ts";
 import { Api } from "./serve/api.ts";
@@ -15,7 +16,6 @@ import { listen } from "./serve/listen.ts";
 import { isLoopback, parseServe, SERVE_HELP, type ServeRequest } from "./serve/serve_options.ts";
 import { serverHandler } from "./serve/server.ts";
 import { siteHandler, type SiteModel } from "./serve/site.ts";
-import { Termination } from "./termination.ts";
 
 const EXPLORER = new URL("../../../dist/explorer/", import.meta.url);
 
@@ -30,11 +30,11 @@ export async function serve(args: readonly string[]): Promise<void> {
   const request = parseServe(args, Deno.env.get("HEED_API_KEY"));
   if (request === "help") return console.log(SERVE_HELP.trimEnd());
   using here = await findModel(request);
-  using termination = new Termination();
+  using interrupt = new Interrupt();
   if (here.tokenizer.chatTemplate === undefined) {
     console.error("The model has no chat template: /v1/chat/completions will refuse");
   }
-  const { signal } = termination;
+  const { signal } = interrupt;
   try {
     await withLoaded(here, request, signal, (model) => serveModel(request, here, model, signal));
   } catch (error) {

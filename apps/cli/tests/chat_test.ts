@@ -66,10 +66,11 @@ async function answers(path: string, lines: string, ...args: string[]): Promise<
 
 Deno.test("commands begin with a slash; what is after /exit is not read", async () => {
   await withModel({}, async (path) => {
-    const { code, out, err } = await chat(path, "/help\n/nope\nabc\n/exit\nabc\n");
+    const { code, out, err } = await chat(path, "/help\n/nope\n/nope abc\nabc\n/exit\nabc\n");
     assertEquals([code, out], [0, "defg\n"]);
     assertStringIncludes(err, "/clear  forget what was said");
     assertStringIncludes(err, "There is no /nope; /help shows what there is\n");
+    assertStringIncludes(err, "There is no /nope abc; /help shows what there is\n");
   });
 });
 

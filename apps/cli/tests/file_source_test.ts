@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { setImmediate } from "node:timers";
 import { ModelError } from "../src/errors.ts";
 import { fileSource } from "../src/file_source.ts";
 
@@ -29,6 +30,16 @@ Deno.test("a file that shrinks while it is read is an error", () =>
     const source = await fileSource(path);
     await Deno.truncate(path, 10);
     await assertRejects(() => source.read(5, 20), ModelError, "it became shorter while it was read");
+    source.close();
+  }));
+
+Deno.test("a read leaves a turn for other work", () =>
+  withFile(async (path) => {
+    const source = await fileSource(path);
+    let turned = false;
+    setImmediate(() => turned = true);
+    await source.read(0, 100);
+    assertEquals(turned, true);
     source.close();
   }));
 

@@ -1,5 +1,6 @@
 /** The listener's bounds, one by one. */
 import { assertEquals, assertRejects } from "@std/assert";
+import process from "node:process";
 import { LIMITS, type Limits, listen } from "../src/serve/listen.ts";
 import type { Handler } from "../src/serve/site.ts";
 import { exchange, readAll, requestText, statusOf, writeAll } from "./raw_client.ts";
@@ -85,6 +86,30 @@ Deno.test("a connection has few requests answered at once, and is closed for mor
     const many = await exchange(port, request.repeat(1000));
     assertEquals([statusOf(many) === 200, most], [false, 4]);
   });
+});
+
+Deno.test("answers that wait behind another end with their connection, which may have as many quietly", async () => {
+  const [begun, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let count = 0;
+  const handler: Handler = async ({ signal }) => {
+    if (++count === LIMITS.pipelined) begun.resolve();
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    if (--count === 0) ended.resolve();
+    return new Response("ok");
+  };
+  const warnings: Error[] = [];
+  const warn = (warning: Error): unknown => warnings.push(warning);
+  process.on("warning", warn);
+  await withListener({}, handler, async (port) => {
+    const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    const request = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    await writeAll(connection, new TextEncoder().encode(request.repeat(LIMITS.pipelined)));
+    await begun.promise;
+    connection.close();
+    await ended.promise;
+  });
+  process.off("warning", warn);
+  assertEquals(warnings, []);
 });
 
 Deno.test("an answer whose making fails is cut off, not ended as if it were whole", async () => {

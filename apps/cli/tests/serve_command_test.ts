@@ -144,6 +144,7 @@ Deno.test("what cannot be served is refused", async () => {
   await refuses(["--port", "65536"], 2, "--port");
   await refuses(["--queue", "-1"], 2, "--queue");
   await refuses(["--api-key", ""], 2, "Cannot use an empty --api-key");
+  await refuses(["--api-key", "schlüssel"], 2, "Cannot use this API key");
   await refuses(["--allow-origin", "https://a.example/path"], 2, 'Cannot use --allow-origin "https://a.example/path"');
   await refuses(["--allow-origin", "*"], 2, "Cannot use --allow-origin");
   await refuses(["model.gguf"], 2, 'Cannot take "model.gguf": serve has options only');

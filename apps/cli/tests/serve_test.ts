@@ -200,6 +200,7 @@ Deno.test("what is not there is refused by its name, and what asks for nothing i
     await refuses({ frequency_penalty: 0.5 }, 400, "unsupported_parameter", "frequency_penalty");
     await refuses({ logit_bias: { "5": 1 } }, 400, "unsupported_parameter", "logit_bias");
     await refuses({ echo: true }, 400, "unsupported_parameter", "echo");
+    await refuses({ reasoning_effort: "low" }, 400, "unsupported_parameter", "reasoning_effort");
     await refuses({ max_token: 5 }, 400, "unknown_parameter", "max_token");
     await refuses({ temperature: 2.5 }, 400, "invalid_value", "temperature");
     await refuses({ temperature: "1" }, 400, "invalid_type", "temperature");
@@ -236,6 +237,7 @@ Deno.test("messages are texts of known roles", async () => {
     await refuses({ role: "tool", content: "a" }, "messages[1].role");
     await refuses({ role: "user" }, "messages[1].content");
     await refuses({ role: "user", content: [{ type: "image_url", image_url: { url: "x" } }] }, "messages[1].content");
+    await refuses({ role: "user", content: [{ type: "image_url", text: "a" }] }, "messages[1].content");
     await refuses({ role: "assistant", content: "a", tool_calls: [{}] }, "messages[1].tool_calls");
     assertEquals((await refusal(ask())).param, "messages");
   });

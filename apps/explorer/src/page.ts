@@ -39,6 +39,18 @@ cacheView(store);
 regroupView(store, actions);
 followAttention(store, actions);
 
+// The only observer of sizes: all charts' places are parts of this one.
+const main = document.querySelector("main")!; // the page has one
+new ResizeObserver(() => store.set({ width: main.clientWidth })).observe(main);
+
 void actions.list().then(() => byId("models", HTMLDialogElement).showModal());
 // After the first paint, so that it does not wait for the charts' library.
-requestAnimationFrame(() => setTimeout(async () => store.set({ plot: await loadPlotting() })));
+requestAnimationFrame(() => setTimeout(drawCharts));
+
+async function drawCharts(): Promise<void> {
+  try {
+    store.set({ plot: await loadPlotting() });
+  } catch {
+    store.set({ problem: "Cannot draw charts: the part of the page that does could not be fetched; reload the page" });
+  }
+}

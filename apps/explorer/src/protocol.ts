@@ -57,20 +57,14 @@ export interface ModelFacts {
   readonly kvHeads: number;
   /** D. */
   readonly headDim: number;
-  /** Tokens that the model was made for. */
-  readonly contextTokens: number;
-  /** Tokens that this page goes up to. */
-  readonly mostTokens: number;
   /** Radians that each pair of a head's elements turns by from one position to the next. */
   readonly ropeFrequencies: readonly number[];
-  /** Whether the browser keeps it for the next visit. */
-  readonly kept: boolean;
 }
 
 /** A token of the text. */
 export interface Token {
   readonly id: number;
-  /** Its characters; U+FFFD for a part of one. */
+  /** The characters that it completes: texts are these in a row. None in the middle of a character. */
   readonly text: string;
 }
 

@@ -109,8 +109,23 @@ export function call<K extends KernelName>(
 ): Tensor {
   const backend = commonBackend(opName(name, attrs), inputs);
   const out = allocate(backend, shape, dtype);
-  callInto(name, inputs, [out], attrs);
+  callFresh(name, inputs, [out], attrs);
   return out;
+}
+
+/** A call into outputs that were allocated for it, and that nobody would free if it threw: they go when it does. */
+export function callFresh<K extends KernelName>(
+  name: K,
+  inputs: readonly Tensor[],
+  outputs: readonly Tensor[],
+  attrs: AttrsOf<K>,
+): void {
+  try {
+    callInto(name, inputs, outputs, attrs);
+  } catch (error) {
+    for (const output of outputs) output.dispose();
+    throw error;
+  }
 }
 
 /**
@@ -219,15 +234,14 @@ function runWithLayouts(
 ): void {
   const copies: Tensor[] = [];
   const copied: number[] = [];
-  const operands = inputs.map((t, i) => {
-    if (isBlock(t.dtype) || meets(t.layout, kernel.layout)) return operandOf(t, t.layout);
-    const copy = allocate(t.backend, t.shape, t.dtype);
-    callInto("copy", [t], [copy], {});
-    copies.push(copy);
-    copied.push(i);
-    return operandOf(copy, copy.layout);
-  });
   try {
+    const operands = inputs.map((t, i) => {
+      if (isBlock(t.dtype) || meets(t.layout, kernel.layout)) return operandOf(t, t.layout);
+      const copy = call("copy", [t], t.shape, t.dtype, {});
+      copies.push(copy);
+      copied.push(i);
+      return operandOf(copy, copy.layout);
+    });
     decline(name, kernel, operands, attrs);
     if (recording !== undefined) note(name, inputs, outputs, attrs, copied);
     kernel.run(operands, outputs.map((t) => operandOf(t, t.layout)), attrs);

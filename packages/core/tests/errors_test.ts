@@ -7,6 +7,8 @@ import { createScalarBackend } from "../../backend-scalar/mod.ts";
 import {
   applyRope,
   arange,
+  type Backend,
+  BackendError,
   bmm,
   cat,
   crossEntropy,
@@ -403,6 +405,47 @@ Deno.test("a refused op allocates nothing", () => {
   ];
   for (const call of calls) assertThrows(call);
   assertEquals(own.memory.liveStorages, before);
+});
+
+Deno.test("an index that only the kernel finds out of range leaves nothing behind", () => {
+  const own = createScalarBackend();
+  const ids = (...values: number[]) => tensor(Int32Array.from(values), { backend: own });
+  const [x, list, one] = [zeros([3, 2], { backend: own }), zeros([3], { backend: own }), zeros([1], { backend: own })];
+  const [bad, strange] = [ids(9), zeros([1], { backend })];
+  const [wide, classes, good] = [bad.reshape([1, 1]), ids(0, 9, 1), ids(0)];
+  const before = own.memory.liveStorages;
+  const calls: readonly [op: string, call: () => unknown, type?: typeof ShapeError | typeof BackendError][] = [
+    ["gather", () => x.gather(0, wide)],
+    ["gather of a view", () => x.t().gather(1, wide)],
+    ["scatter", () => list.scatter(0, bad, one)],
+    ["scatterAdd", () => list.scatterAdd(0, bad, one)],
+    ["embedding", () => embedding(x, bad)],
+    ["indexSelect", () => x.indexSelect(1, bad)],
+    ["crossEntropy", () => crossEntropy(x, classes)],
+    ["scatterAdd of two backends", () => list.scatterAdd(0, good, strange), BackendError],
+  ];
+  for (const [op, call, type = ShapeError] of calls) {
+    assertThrows(call, type);
+    assertEquals(own.memory.liveStorages, before, op);
+  }
+});
+
+Deno.test("what dispatch copied for a kernel goes when the next copy finds no room", () => {
+  const own = createScalarBackend({ memoryBudgetBytes: 3 * 16 });
+  const kernels = { ...own.kernels, matmul: { ...own.kernels.matmul, layout: "contiguous" as const } };
+  const picky: Backend = new Proxy<Backend>(own, {
+    get: (target, key) => {
+      const value: unknown = key === "kernels" ? kernels : Reflect.get(target, key);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const turned = tensor([[1, 2], [3, 4]], { backend: picky }).t();
+  const error = assertThrows(() => turned.matmul(turned), BackendError); // one output, two copies
+  assertEquals(
+    error.message.startsWith("Cannot allocate f32 [2, 2] on scalar: 16 bytes more than the 48 live ones"),
+    true,
+  );
+  assertEquals(own.memory.liveStorages, 1);
 });
 
 Deno.test("item refuses more than one element", async () => {

@@ -14,7 +14,7 @@ const LAST_WORD = 0xffffffff; // of the generator's counters
 
 /** Which tokens may be drawn, and how the logits are bent before. What is left out is off. */
 export interface FilterOptions {
-  /** Divides the logits; above 0. */
+  /** Divides the logits, less the largest where that would overflow; above 0. */
   readonly temperature?: number;
   /** Keeps the k largest logits (and ties with the least of them); an integer of at least 1. */
   readonly topK?: number;
@@ -186,8 +186,14 @@ function penalizeRepetition(logits: Float32Array, penalty: number, previousIds: 
   }
 }
 
+/** Where the largest would overflow, it becomes 0 and the others lie below it: the same odds, and none lost to infinity. */
 function divide(logits: Float32Array, temperature: number): void {
-  for (let id = 0; id < logits.length; id++) logits[id]! /= temperature;
+  const max = logits.reduce((a, b) => Math.max(a, b));
+  const shift = max === -Infinity || Number.isFinite(Math.fround(max / temperature)) ? 0 : max;
+  for (let id = 0; id < logits.length; id++) {
+    // The comparison covers an infinite maximum, whose difference with itself is NaN.
+    logits[id] = shift !== 0 && logits[id] === max ? 0 : (logits[id]! - shift) / temperature;
+  }
 }
 
 function keepTopK(logits: Float32Array, topK: number): void {

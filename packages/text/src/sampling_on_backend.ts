@@ -11,6 +11,9 @@
 import { type Backend, cat, cumsum, full, scatter, sort, type Tensor, tensor, tidy, where } from "../../core/mod.ts";
 import { drawPoint, type FilterOptions, type SampleOptions } from "./sampling.ts";
 
+/** Devices may take f32 below 2^-126 for 0; at this one, what differs by 1e-28 has odds of 0 already. */
+const LEAST_TEMPERATURE = 2 ** -100;
+
 /** Ids that a step drew, on the backend. */
 export interface DrawnIds {
   /** i32 `[B, 1]`, each in the vocabulary whatever the logits were: what the next step is fed. */
@@ -37,9 +40,9 @@ export function sampleOnBackend(logits: Tensor, options: SampleOptions, step: nu
   return tidy(() => {
     let bent = logits;
     if (repetitionPenalty !== undefined && seen !== undefined) bent = penalized(bent, repetitionPenalty, seen);
-    if (temperature !== 0 && temperature !== 1) bent = bent.div(temperature);
     const first = bent.argmax({ dim: 1, keepdim: true }); // [B, 1], of NaN where there is one
-    const ids = temperature === 0 ? first : drawn(filteredOnBackend(bent, options), options, step);
+    const divided = temperature === 0 || temperature === 1 ? bent : tempered(bent, temperature);
+    const ids = temperature === 0 ? first : drawn(filteredOnBackend(divided, options), options, step);
     return { ids, codes: codesOf(ids, first, bent) };
   });
 }
@@ -49,6 +52,13 @@ function codesOf(ids: Tensor, first: Tensor, logits: Tensor): Tensor {
   const largest = logits.gather(1, first);
   const hindrance = where(largest.isnan(), first.neg().sub(1), logits.shape[1]!);
   return where(largest.gt(-Infinity), ids, hindrance).squeeze(1);
+}
+
+/** Logits `[B, V]` divided, less the largest: only what lies below it can overflow, to a probability of 0. */
+function tempered(logits: Tensor, temperature: number): Tensor {
+  const largest = logits.amax({ dim: 1, keepdim: true });
+  const below = logits.sub(largest).div(Math.max(temperature, LEAST_TEMPERATURE));
+  return where(logits.eq(largest), 0, below); // an infinite largest less itself would be NaN
 }
 
 function penalized(logits: Tensor, penalty: number, seen: Tensor): Tensor {

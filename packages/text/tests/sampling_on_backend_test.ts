@@ -146,6 +146,23 @@ for (const [name, create] of Object.entries(BACKENDS)) {
     backend.dispose();
   });
 
+  Deno.test(`sampling on ${name}: a temperature next to 0 takes the largest logit`, async () => {
+    const backend = await create();
+    const rows = [[1, 3, 2.999, -Infinity], [-5, -4, -9, -3.4e38], [1, 3e38, 2e38, 0], [0, Infinity, 1, 2]];
+    for (const temperature of [5e-324, 1e-46, 1e-40, 1e-38, 1e-30]) {
+      for (let step = 0; step < 5; step++) {
+        const drawn = await draw(rows.map((row) => Float32Array.from(row)), backend, { temperature, topP: 0.9 }, step);
+        assertEquals(drawn, [1, 1, 1, 1], `temperature ${temperature}, step ${step}`);
+      }
+    }
+    assertEquals(await draw([Float32Array.of(3e38, 3e38)], backend, { temperature: 0.5, minP: 1 }, 1), [
+      sampleToken(Float32Array.of(3e38, 3e38), { temperature: 0.5, minP: 1 }, 1),
+    ]);
+    const none = [Float32Array.of(1, NaN), new Float32Array(2).fill(-Infinity)];
+    assertEquals(await draw(none, backend, { temperature: 1e-40 }, 0), [-2, 2]);
+    backend.dispose();
+  });
+
   Deno.test(`sampling on ${name}: ids that were drawn are seen from then on`, async () => {
     const backend = await create();
     using before = seenIds([[0, 2], []], 4, backend);

@@ -185,3 +185,18 @@ Deno.test("what a filter leaves is what is drawn (seed 12)", () => {
     assert(filtered[sampleToken(logits, { ...options, seed: round }, round)]! > -Infinity);
   }
 });
+
+Deno.test("a temperature next to 0 takes the largest logit, however large or small that is", () => {
+  const rows = [[1, 3, 2.999, -Infinity], [-5, -4, -9, -3.4e38], [1, 3e38, 2e38, 0], [0, Infinity, 1, 2]];
+  for (const temperature of [5e-324, 1e-46, 1e-40, 1e-38, 1e-30]) {
+    for (const row of rows) {
+      const drawn = [0, 1, 2, 3, 4].map((step) => sampleToken(Float32Array.from(row), { temperature }, step));
+      assertEquals(drawn, [1, 1, 1, 1, 1], `temperature ${temperature} of ${row}`);
+    }
+  }
+  assertEquals(filterLogits(Float32Array.of(2, 3, 3), { temperature: 1e-40 }), Float32Array.of(-Infinity, 0, 0));
+  const huge = Float32Array.of(2 ** 127, 1.5 * 2 ** 127);
+  assertEquals(filterLogits(huge, { temperature: 0.5 }), Float32Array.of(-(2 ** 127), 0));
+  const none = new Float32Array(2).fill(-Infinity);
+  assertThrows(() => sampleToken(none, { temperature: 1e-40 }, 0), ShapeError, "every logit is -Infinity");
+});

@@ -10,7 +10,7 @@ import { FormatError, renderChat, ShapeError, type Tokenizer } from "../../../..
 import type { AnswerPiece, Conversation } from "../conversation.ts";
 import { renderJinja } from "../render_jinja.ts";
 import { type AnswerForm, CHAT_COMPLETION, chunkedAnswer, COMPLETION, newHead, wholeAnswer } from "./answers.ts";
-import { ApiError } from "./api_error.ts";
+import { ApiError, checkMethod } from "./api_error.ts";
 import { eventStream } from "./event_stream.ts";
 import { type Body, type CommonParameters, readCommon } from "./parameters.ts";
 import { readMessages, readPrompt } from "./prompts.ts";
@@ -72,7 +72,7 @@ export class Api {
     if (path === "/v1/completions") return await this.#complete(request, (body) => this.#completion(body));
     if (path === "/v1/chat/completions") return await this.#complete(request, (body) => this.#chat(body));
     if (path !== "/v1/models" && !path.startsWith("/v1/models/")) throw notThere(request);
-    checkMethod(request, "GET");
+    checkMethod(request, "GET", "HEAD");
     if (path === "/v1/models") return Response.json({ object: "list", data: [this.#card] });
     this.#checkModel(decoded(path.slice("/v1/models/".length)));
     return Response.json(this.#card);
@@ -203,11 +203,6 @@ async function* startingWith(
   } finally {
     await rest.return(); // also where the first was not asked for: the turn is over
   }
-}
-
-function checkMethod(request: Request, method: "GET" | "POST"): void {
-  if (request.method === method) return;
-  throw new ApiError(405, `${new URL(request.url).pathname} takes ${method}`, { headers: { allow: method } });
 }
 
 function notThere(request: Request): ApiError {

@@ -42,6 +42,17 @@ function typeOf(status: number): string {
 }
 
 /**
+ * Checks how something is asked for.
+ *
+ * @throws {ApiError} 405 saying which methods there are
+ */
+export function checkMethod({ method, url }: Request, ...allowed: readonly string[]): void {
+  if (allowed.includes(method)) return;
+  const { pathname } = new URL(url);
+  throw new ApiError(405, `${pathname} takes ${allowed.join(" and ")}`, { headers: { allow: allowed.join(", ") } });
+}
+
+/**
  * A parameter that is wrong.
  *
  * @param param its name

@@ -3,9 +3,11 @@
  * Node's server, which Deno carries: unlike `Deno.serve` it bounds connections, and how long a request may take to come.
  *
  * What one connection can hold: its header, what its handler keeps of its body, and what one write of the answer and the
- * system's own buffers take. Nobody holds any of it for longer than the limits say.
+ * system's own buffers take. Nobody holds any of it for longer than the limits say. A client that ends its side of the
+ * connection counts as gone: one that waits for its answer cannot be told from one that left, whose answer nobody wants.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { ApiError } from "./api_error.ts";
 import type { Handler } from "./site.ts";
 
@@ -35,7 +37,7 @@ export const LIMITS: Limits = {
   pipelined: 8, // browsers and libraries send one at a time
   headerBytes: 16_384,
   headerTimeoutMs: 10_000,
-  requestTimeoutMs: 30_000,
+  requestTimeoutMs: 10_000, // few bodies are read at once, and who is slow keeps others waiting
   idleTimeoutMs: 5_000,
   stallTimeoutMs: 30_000,
   stopTimeoutMs: 3_000,
@@ -62,7 +64,7 @@ export async function listen(
   limits: Limits = LIMITS,
 ): Promise<Listening> {
   const answers = new Set<Promise<void>>();
-  const pending = new WeakMap<object, number>(); // requests that are being answered, by connection
+  const connections = new WeakMap<Socket, Set<() => void>>();
   const server = createServer({
     maxHeaderSize: limits.headerBytes,
     headersTimeout: limits.headerTimeoutMs,
@@ -71,13 +73,9 @@ export async function listen(
     connectionsCheckingInterval: Math.min(1000, limits.headerTimeoutMs),
   }, (incoming, outgoing) => {
     const { socket } = incoming;
-    const others = pending.get(socket) ?? 0;
-    if (others >= limits.pipelined) return void socket.destroy();
-    pending.set(socket, others + 1);
-    const answering = answer(incoming, outgoing, handler, limits).finally(() => {
-      answers.delete(answering);
-      pending.set(socket, (pending.get(socket) ?? 1) - 1);
-    });
+    const onClose = connections.getOrInsertComputed(socket, whenClosed);
+    if (onClose.size >= limits.pipelined) return void socket.destroy();
+    const answering = answer(incoming, outgoing, onClose, handler, limits).finally(() => answers.delete(answering));
     answers.add(answering);
   });
   server.maxConnections = limits.connections;
@@ -100,9 +98,17 @@ async function stop(server: Server, answers: ReadonlySet<Promise<void>>, { stopT
   await closed;
 }
 
+/** What is called when a connection closes: one for each request of it that is being answered. */
+function whenClosed(socket: Socket): Set<() => void> {
+  const listeners = new Set<() => void>();
+  socket.on("close", () => listeners.forEach((listener) => listener()));
+  return listeners;
+}
+
 async function answer(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
+  onClose: Set<() => void>,
   handler: Handler,
   limits: Limits,
 ): Promise<void> {
@@ -111,9 +117,9 @@ async function answer(
     if (!outgoing.writableFinished) gone.abort(new ApiError(499, "The client has gone"));
   };
   outgoing.on("close", closed);
-  incoming.socket.on("close", closed); // an answer that waits behind another is not told
-  outgoing.on("error", () => {}); // it is closed then, which is all there is to know; so it is with the request
-  incoming.on("error", () => {});
+  onClose.add(closed); // an answer that waits behind another is not told
+  outgoing.on("error", () => {}); // it is closed then, which is all there is to know
+  incoming.on("error", closed); // before the connection closes, and before who reads the body is told
   try {
     const request = requestOf(incoming, gone.signal);
     const response = request === undefined ? new Response("Bad request\n", { status: 400 }) : await handler(request);
@@ -121,24 +127,32 @@ async function answer(
   } catch {
     outgoing.destroy(); // what a handler throws, it has told of; here the answer broke off
   } finally {
-    incoming.socket.off("close", closed);
+    onClose.delete(closed);
   }
 }
 
 /** The request as handlers take it; undefined where its target or its headers are none of a server's. */
 function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request | undefined {
   const { method = "", url = "", rawHeaders } = incoming;
-  const { host = "" } = incoming.headers;
-  if (!url.startsWith("/") || !/^[\w.:[\]-]+$/.test(host)) return undefined; // a name and a port, and nothing more
   try {
     const headers = new Headers();
     for (let i = 0; i + 1 < rawHeaders.length; i += 2) headers.append(rawHeaders[i]!, rawHeaders[i + 1]!);
+    const host = headers.get("host") ?? ""; // two of them have a comma between
+    const path = pathOf(url, host);
+    if (path === undefined || !/^[\w.:[\]-]+$/.test(host)) return undefined; // a name and a port, and nothing more
     const body = method === "GET" || method === "HEAD" ? null : bodyOf(incoming);
-    return new Request(`http://${host}${url}`, { method, headers, body, signal });
+    return new Request(`http://${host}${path}`, { method, headers, body, signal });
   } catch (error) {
     if (error instanceof TypeError) return undefined;
     throw error;
   }
+}
+
+/** The path and query of a target, which proxies send with the host before it. */
+function pathOf(target: string, host: string): string | undefined {
+  if (target.startsWith("/")) return target;
+  const origin = `http://${host}`;
+  return target.toLowerCase().startsWith(`${origin}/`.toLowerCase()) ? target.slice(origin.length) : undefined;
 }
 
 /** A body that is read as it is asked for, and whose end early does not end the connection before the answer. */

@@ -50,6 +50,11 @@ const ABSENT: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
   ["functions", isEmpty],
   ["function_call", (value) => value === "none" || value === "auto"],
   ["response_format", (value) => isRecord(value) && value["type"] === "text"],
+  ["reasoning_effort", (value) => value === "none"],
+  ["verbosity", (value) => value === "medium"], // what the API takes for not saying
+  ["prediction", () => false],
+  ["audio", () => false],
+  ["web_search_options", () => false],
   ["modalities", (value) => Array.isArray(value) && value.every((item) => item === "text")],
 ]);
 

@@ -56,7 +56,11 @@ function readMessage(value: unknown, index: number): ChatMessage {
 function readContent(value: unknown, param: string): string {
   if (typeof value === "string") return value;
   const parts: readonly unknown[] = Array.isArray(value) ? value : [];
-  const texts = parts.flatMap((part) => isRecord(part) && typeof part["text"] === "string" ? [part["text"]] : []);
+  const texts = parts.flatMap((part) => isTextPart(part) ? [part.text] : []);
   if (texts.length > 0 && texts.length === parts.length) return texts.join("");
   throw badParameter(param, `${param} must be a text, or a list of parts of type text`);
+}
+
+function isTextPart(part: unknown): part is { readonly text: string } {
+  return isRecord(part) && part["type"] === "text" && typeof part["text"] === "string";
 }

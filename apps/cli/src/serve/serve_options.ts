@@ -74,6 +74,9 @@ export function parseServe(args: readonly string[], environmentKey: string | und
   if (extra !== undefined) throw new UsageError(`Cannot take "${extra}": serve has options only`);
   const apiKey = values["api-key"] ?? (environmentKey || undefined);
   if (apiKey === "") throw new UsageError("Cannot use an empty --api-key: leave it out for none");
+  if (apiKey !== undefined && !/^[!-~]+$/.test(apiKey)) {
+    throw new UsageError("Cannot use this API key: clients could not send it; it must be of visible ASCII characters");
+  }
   const count = (name: "max-tokens" | "max-body-bytes" | "queue" | "port", min: number, max?: number): number =>
     numberOption(name, values[name], { min, whole: true, ...(max !== undefined && { max }) }) ?? 0;
   return {

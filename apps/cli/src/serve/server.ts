@@ -2,7 +2,7 @@
  * The whole server as one handler: the API below `/v1/`, `/health`, and the site for everything else.
  */
 import type { Api } from "./api.ts";
-import { ApiError } from "./api_error.ts";
+import { ApiError, checkMethod } from "./api_error.ts";
 import { checkHost, checkKey, checkOrigin, type GuardOptions, originHeaders, preflight } from "./guard.ts";
 import type { Handler } from "./site.ts";
 
@@ -28,12 +28,17 @@ export function serverHandler(
     try {
       checkHost(request, guard);
       const { pathname } = new URL(request.url);
-      if (pathname === "/health") return Response.json({ status: "ok" });
+      if (pathname === "/health") return health(request);
       return pathname.startsWith("/v1/") ? await answerApi(api, request, guard, onFault) : await site(request);
     } catch (error) {
       return refusal(error, onFault);
     }
   };
+}
+
+function health(request: Request): Response {
+  checkMethod(request, "GET", "HEAD");
+  return Response.json({ status: "ok" });
 }
 
 async function answerApi(

@@ -84,7 +84,8 @@ export class Actions {
     this.#store.set({ kvHeads, regrouping: true });
     await this.#try(async () => {
       const regroup = await this.worker.call("regroup", { kvHeads });
-      if (this.#store.state.kvHeads === kvHeads) this.#store.set({ regroup });
+      const { kvHeads: wanted, generating } = this.#store.state; // what is being written now is compared when it is there
+      if (wanted === kvHeads && !generating) this.#store.set({ regroup });
     });
     this.#store.set({ regrouping: false });
   }
@@ -123,17 +124,26 @@ export class Actions {
       tokens,
       cacheBytes,
       speeds: { ...speeds, [backend]: { ...speeds[backend], ...measured } },
-      ...(isPrompt ? { promptTokens: tokens.length, look: undefined, weights: undefined } : {}),
+      ...(isPrompt ? { ...NO_LOOKS, promptTokens: tokens.length } : {}),
       ...(follows ? { token: tokens.length - 1, key: undefined } : {}),
     });
   }
 }
 
+/** What there is before a text was looked at. */
+const NO_LOOKS = {
+  look: undefined,
+  weights: undefined,
+  row: undefined,
+  regroup: undefined,
+  regroupedLook: undefined,
+} as const satisfies Partial<State>;
+
 /** What there is without a model. */
 const FRESH = {
   model: undefined,
   ...{ tokens: [], promptTokens: 0, cacheBytes: 0, token: 0, head: 0, key: undefined, follows: true, speeds: {} },
-  ...{ look: undefined, weights: undefined, row: undefined, regroup: undefined, regroupedLook: undefined },
+  ...NO_LOOKS,
   difference: undefined,
 } as const satisfies Partial<State>;
 

@@ -11,7 +11,7 @@ const LEAST_TOKENS = 32;
 /** Draws the chart of a store. */
 export function cacheView(store: PageStore): void {
   const place = byId("cache");
-  store.view(["cacheBytes", "model", "plot"], ({ tokens, cacheBytes, model, plot }) => {
+  store.view(["cacheBytes", "model", "plot", "width"], ({ tokens, cacheBytes, model, plot }) => {
     if (model === undefined || plot === undefined) return place.replaceChildren();
     show(place, chart(plot, model, tokens.length, place.clientWidth));
     const perToken = bytesPerToken(model, model.kvHeads);

@@ -1,5 +1,5 @@
 /** Colours of scores, from the plotting library's scales, as tables that a canvas is painted from. */
-import type { Look, Stage } from "../protocol.ts";
+import type { Look } from "../protocol.ts";
 import type { Plotting } from "./charts.ts";
 
 const STEPS = 256;
@@ -18,10 +18,10 @@ export interface ColourScale {
   readonly position: (score: number) => number;
 }
 
-/** A scale for scores at a stage: weights by their root, so that small ones are seen, others between their ends. */
-export function colourScale(plot: Plotting, stage: Stage, values: Float32Array, dark: boolean): ColourScale {
-  const isWeights = stage === "weights";
-  const [least, most] = isWeights ? [0, 1] : endsOf(values);
+/** A scale for a head's scores: weights by their root, so that small ones are seen, others between their ends. */
+export function colourScale(plot: Plotting, look: Look, head: number, dark: boolean): ColourScale {
+  const isWeights = look.stage === "weights";
+  const [least, most] = isWeights ? [0, 1] : endsOf(scoresOf(look, head));
   const options = {
     type: isWeights ? "sqrt" : "linear",
     domain: [least, most],
@@ -41,6 +41,11 @@ function tableOf(plot: Plotting, scheme: "ylgnbu" | "magma"): Uint32Array {
   const table = Uint32Array.from({ length: STEPS }, (_, i) => packed(apply(i / (STEPS - 1))));
   tables.set(scheme, table);
   return table;
+}
+
+/** A head's scores, `[T, T]`. */
+function scoresOf({ values, tokens }: Look, head: number): Float32Array {
+  return values.subarray(head * tokens * tokens, (head + 1) * tokens * tokens);
 }
 
 function endsOf(values: Float32Array): [number, number] {
@@ -66,24 +71,32 @@ function packed(colour: string): number {
  * @param most pixels a side: where there are more tokens, each pixel is the largest of a block
  */
 export function paint(canvas: HTMLCanvasElement, look: Look, head: number, scale: ColourScale, most = Infinity): void {
-  const { tokens, values, stage } = look;
-  const step = Math.max(1, Math.ceil(tokens / most));
-  const side = Math.ceil(tokens / step);
+  const step = Math.max(1, Math.ceil(look.tokens / most));
+  const side = Math.ceil(look.tokens / step);
+  const blocks = largestOfBlocks(look, head, step, side);
+  const image = new ImageData(side, side);
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let i = 0; i < blocks.length; i++) {
+    if (blocks[i] !== -Infinity) pixels[i] = scale.table[Math.round(255 * scale.position(blocks[i]!))]!;
+  }
+  if (canvas.width !== side || canvas.height !== side) [canvas.width, canvas.height] = [side, side];
+  canvas.getContext("2d")?.putImageData(image, 0, 0);
+}
+
+/** The largest score of each block of `step` by `step`, row by row; -Infinity where all of it is hidden. */
+function largestOfBlocks(look: Look, head: number, step: number, side: number): Float32Array {
+  const { tokens, stage } = look;
+  const scores = scoresOf(look, head);
   const blocks = new Float32Array(side * side).fill(-Infinity);
   const shows = stage === "raw" || stage === "scaled";
-  const first = head * tokens * tokens;
   for (let t = 0; t < tokens; t++) {
-    const row = Math.floor(t / step) * side;
-    for (let s = 0, end = shows ? tokens : t + 1; s < end; s++) {
-      const at = row + Math.floor(s / step);
-      const x = values[first + t * tokens + s]!;
-      if (x > blocks[at]!) blocks[at] = x;
+    const end = shows ? tokens : t + 1;
+    for (let s = 0, at = Math.floor(t / step) * side; s < end; at++) {
+      for (const next = Math.min(s + step, end); s < next; s++) {
+        const x = scores[t * tokens + s]!;
+        if (x > blocks[at]!) blocks[at] = x;
+      }
     }
   }
-  const pixels = Uint32Array.from(
-    blocks,
-    (x) => x === -Infinity ? 0 : scale.table[Math.round(255 * scale.position(x))]!,
-  );
-  if (canvas.width !== side || canvas.height !== side) [canvas.width, canvas.height] = [side, side];
-  canvas.getContext("2d")?.putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), side, side), 0, 0);
+  return blocks;
 }

@@ -3,8 +3,10 @@ import { byId, make, say } from "./elements.ts";
 import { colourScale, paint } from "./colours.ts";
 import type { PageStore, State } from "./state.ts";
 
-/** Pixels of a picture's side at most. */
-const PICTURE = 64;
+/** Pixels of a picture's side at most: as many as style/attention.css gives it on a fine screen. */
+const PICTURE = 86;
+/** After as long as this a frame begins no further picture. */
+const FRAME_MS = 4;
 
 /** Draws the heads of a store, and chooses among them. */
 export function headsView(store: PageStore): void {
@@ -28,7 +30,15 @@ export function headsView(store: PageStore): void {
     const radio = place.querySelector<HTMLInputElement>(`input[value="${head}"]`);
     if (radio !== null) radio.checked = true;
   });
-  store.view(["weights", "dark", "plot", "model"], (state) => drawPictures(place, state));
+  let drawing = 0; // the frame that is waited for
+  const draw = (first: number): void => {
+    const next = drawPictures(place, first, store.state);
+    if (next !== undefined) drawing = requestAnimationFrame(() => draw(next));
+  };
+  store.view(["weights", "dark", "plot", "model"], () => {
+    cancelAnimationFrame(drawing);
+    draw(0);
+  });
 }
 
 function sentence({ heads, kvHeads }: NonNullable<State["model"]>): string {
@@ -64,12 +74,16 @@ function headChoice(head: number): HTMLElement {
   return label;
 }
 
-function drawPictures(place: HTMLElement, { weights, dark, plot }: State): void {
-  if (plot === undefined) return;
-  const pictures = place.querySelectorAll("canvas");
-  const scale = weights && colourScale(plot, weights.stage, weights.values, dark);
+/** Draws as many pictures as a frame has time for. @returns the first that it had none for */
+function drawPictures(place: HTMLElement, first: number, { weights, dark, plot }: State): number | undefined {
+  if (plot === undefined) return undefined;
+  const start = performance.now();
+  const pictures = [...place.querySelectorAll("canvas")];
   for (const [head, canvas] of pictures.entries()) {
-    if (weights !== undefined && scale !== undefined) paint(canvas, weights, head, scale, PICTURE);
+    if (head < first) continue;
+    if (head > first && performance.now() - start > FRAME_MS) return head;
+    if (weights !== undefined) paint(canvas, weights, head, colourScale(plot, weights, head, dark), PICTURE);
     else canvas.width = canvas.height = 1; // clears it
   }
+  return undefined;
 }

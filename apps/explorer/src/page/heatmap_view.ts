@@ -9,7 +9,7 @@ import { colourScale, paint } from "./colours.ts";
 import { byId, make, say } from "./elements.ts";
 import { LEGENDS } from "./legend_view.ts";
 import type { PageStore, State } from "./state.ts";
-import { quoted } from "./tokens_view.ts";
+import { PART, quoted } from "./tokens_view.ts";
 
 const MARGIN = { marginTop: 64, marginLeft: 76, marginRight: 14, marginBottom: 2 } as const;
 /** Pixels that a label needs to be read. */
@@ -19,7 +19,9 @@ const LABEL = 11;
 export function heatmapView(store: PageStore): void {
   const place = byId("heatmap");
   const [axes, canvas, mark] = [make("div", "axes"), make("canvas", "map"), make("div", "mark")];
-  canvas.setAttribute("role", "img");
+  canvas.setAttribute("role", "application"); // arrow keys are its own
+  canvas.setAttribute("aria-describedby", "cell-says");
+  canvas.tabIndex = 0;
   place.append(canvas, mark, axes);
   let [side, drawn] = [0, ""];
   const drawSquare = (state: State): void => {
@@ -31,13 +33,15 @@ export function heatmapView(store: PageStore): void {
     drawScores(canvas, state);
     moveMark(mark, side, state);
   };
-  new ResizeObserver(() => drawSquare(store.state)).observe(place);
   place.addEventListener("pointermove", (event) => point(store, event, canvas));
   place.addEventListener("pointerleave", () => store.set({ key: undefined }));
+  canvas.addEventListener("keydown", (event) => move(store, event));
+  canvas.addEventListener("focus", () => byId("cell-says").ariaLive = "polite");
+  canvas.addEventListener("blur", () => byId("cell-says").ariaLive = "off"); // the text says its own
   for (const radio of document.querySelectorAll<HTMLInputElement>("#stages input")) {
     radio.addEventListener("change", () => store.set({ stage: radio.value as Stage })); // the page's values are stages
   }
-  store.view(["look", "head", "dark", "plot"], drawSquare);
+  store.view(["look", "head", "dark", "plot", "width"], drawSquare);
   store.view(["token", "key"], (state) => moveMark(mark, side, state));
   store.view(["token", "key", "look", "head"], (state) => say(byId("cell-says"), sentence(state)));
   store.view(["layer", "head", "model"], ({ model, layer, head }) => {
@@ -90,6 +94,7 @@ function drawAxes(axes: HTMLElement, canvas: HTMLElement, side: number, { look, 
 }
 
 function cut(text: string): string {
+  if (text === "") return PART;
   const shown = text.replaceAll("\n", "↵").trim() || "␣";
   return shown.length > 10 ? `${shown.slice(0, 9)}…` : shown;
 }
@@ -98,8 +103,9 @@ function drawScores(canvas: HTMLCanvasElement, { look, head, dark, plot }: State
   canvas.hidden = look === undefined;
   if (plot === undefined || look === undefined) return;
   const { stage, tokens, layer } = look;
-  paint(canvas, look, head, colourScale(plot, stage, look.values, dark));
-  canvas.setAttribute("aria-label", `${LEGENDS[stage]} of ${tokens} tokens in layer ${layer + 1}, head ${head + 1}`);
+  paint(canvas, look, head, colourScale(plot, look, head, dark));
+  const what = `${LEGENDS[stage]} of ${tokens} tokens in layer ${layer + 1}, head ${head + 1}`;
+  canvas.setAttribute("aria-label", `${what}; arrow keys move from cell to cell`);
 }
 
 function moveMark(mark: HTMLElement, side: number, { look, token, key }: State): void {
@@ -123,6 +129,26 @@ function point(store: PageStore, { clientX, clientY }: PointerEvent, canvas: HTM
   ];
   const inside = [key, token].every((i) => i >= 0 && i < look.tokens);
   if (inside) store.set({ token, key, follows: false });
+}
+
+/** What each key adds to row and column. */
+const MOVES: Readonly<Record<string, readonly [rows: number, columns: number]>> = {
+  ArrowUp: [-1, 0],
+  ArrowDown: [1, 0],
+  ArrowLeft: [0, -1],
+  ArrowRight: [0, 1],
+  Home: [0, -Infinity],
+  End: [0, Infinity],
+};
+
+/** The next cell becomes the chosen one; from a row without one, that where its token looks at itself. */
+function move(store: PageStore, event: KeyboardEvent): void {
+  const { look, token, key = token } = store.state;
+  const by = MOVES[event.key];
+  if (look === undefined || by === undefined) return;
+  event.preventDefault();
+  const within = (i: number): number => Math.min(Math.max(i, 0), look.tokens - 1);
+  store.set({ token: within(token + by[0]), key: within(key + by[1]), follows: false });
 }
 
 function sentence({ look, head, token, key, tokens }: State): string {

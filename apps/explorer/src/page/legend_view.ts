@@ -18,9 +18,9 @@ export const LEGENDS: Readonly<Record<Stage, string>> = {
 export function legendView(store: PageStore): void {
   const place = byId("legend");
   let drawn = "";
-  store.view(["look", "dark", "plot"], ({ look, dark, plot }) => {
+  store.view(["look", "head", "dark", "plot"], ({ look, head, dark, plot }) => {
     if (plot === undefined || look === undefined) return place.replaceChildren();
-    const { type, domain, scheme } = colourScale(plot, look.stage, look.values, dark).options;
+    const { type, domain, scheme } = colourScale(plot, look, head, dark).options;
     const key = `${look.stage} ${domain} ${scheme}`;
     if (key === drawn && place.hasChildNodes()) return;
     drawn = key;

@@ -2,6 +2,7 @@
 import { formatBytes } from "../format.ts";
 import type { ModelSource, Progress, StoredModel } from "../protocol.ts";
 import type { Actions } from "./actions.ts";
+import { modelAt } from "./address.ts";
 import { byId, make, say } from "./elements.ts";
 import type { OfferedModel, PageStore, State } from "./state.ts";
 
@@ -18,8 +19,8 @@ export function modelsView(store: PageStore, actions: Actions): void {
   byId("open-models").addEventListener("click", () => dialog.showModal());
   byId("close-models").addEventListener("click", () => dialog.close());
   byId("cancel").addEventListener("click", () => void actions.cancel());
-  takeAddress(actions);
-  takeFiles(actions, dialog);
+  takeAddress(store, actions);
+  takeFiles(store, actions, dialog);
   store.view(["offered", "stored", "loading"], (state) => drawList(state, actions));
   store.view(["loading"], ({ loading }) => drawLoading(loading));
   store.view(["stored"], ({ stored }) => void sayStorage(stored));
@@ -30,20 +31,25 @@ export function modelsView(store: PageStore, actions: Actions): void {
   });
 }
 
-function takeAddress(actions: Actions): void {
+function takeAddress(store: PageStore, actions: Actions): void {
   byId("url-form", HTMLFormElement).addEventListener("submit", (event) => {
     event.preventDefault();
-    const url = byId("url", HTMLInputElement).value;
-    const name = decodeURIComponent(new URL(url).pathname.split("/").at(-1) ?? "") || url;
-    void actions.load(name, { kind: "remote", model: { name, url } });
+    try {
+      const model = modelAt(byId("url", HTMLInputElement).value, location.href);
+      void actions.load(model.name, { kind: "remote", model });
+    } catch (error) {
+      store.set({ problem: (error as Error).message }); // modelAt throws nothing else
+    }
   });
 }
 
-function takeFiles(actions: Actions, dialog: HTMLDialogElement): void {
+function takeFiles(store: PageStore, actions: Actions, dialog: HTMLDialogElement): void {
   const load = (files: readonly File[]): void => {
     if (files.length === 0) return;
     if (!dialog.open) dialog.showModal();
-    void actions.load(files.map(({ name }) => name).join(", "), { kind: "files", files });
+    const [names, { loading }] = [files.map(({ name }) => name).join(", "), store.state];
+    if (loading === undefined) return void actions.load(names, { kind: "files", files });
+    store.set({ problem: `Cannot open ${names} while ${loading.name} is being loaded: wait for that, or cancel it` });
   };
   const input = byId("files", HTMLInputElement);
   input.addEventListener("change", () => {
@@ -58,10 +64,11 @@ function takeFiles(actions: Actions, dialog: HTMLDialogElement): void {
 }
 
 function drawList({ offered, stored, loading }: State, actions: Actions): void {
-  const kept = new Set(stored.map(({ name }) => name));
   const rows = [
     ...stored.map((model) => storedRow(model, actions)),
-    ...offered.filter(({ name }) => !kept.has(name)).map((model) => offeredRow(model, actions)),
+    ...offered.filter((model) => !stored.some((kept) => isSame(kept, model))).map((model) => {
+      return offeredRow(model, stored.some(({ name }) => name === model.name), actions);
+    }),
   ];
   byId("model-list").replaceChildren(
     ...(rows.length > 0 ? rows : [make("li", "empty", "None yet: choose one below.")]),
@@ -69,6 +76,12 @@ function drawList({ offered, stored, loading }: State, actions: Actions): void {
   for (const button of document.querySelectorAll<HTMLButtonElement>("#model-list button, #url-form button")) {
     button.disabled = loading !== undefined;
   }
+}
+
+/** Whether what is kept is what the server has now, as far as is known. */
+function isSame({ name, byteLength, remote }: StoredModel, offered: OfferedModel): boolean {
+  const hashes = [remote?.sha256, offered.sha256].filter((hash) => hash !== undefined);
+  return name === offered.name && byteLength === offered.byteLength && new Set(hashes).size < 2;
 }
 
 function storedRow(model: StoredModel, actions: Actions): HTMLElement {
@@ -94,10 +107,11 @@ function storedRow(model: StoredModel, actions: Actions): HTMLElement {
   );
 }
 
-function offeredRow(model: OfferedModel, actions: Actions): HTMLElement {
+function offeredRow(model: OfferedModel, isOther: boolean, actions: Actions): HTMLElement {
   const load = make("button", "primary", "Load");
   load.addEventListener("click", () => void actions.load(model.name, { kind: "remote", model }));
-  return make("li", "", make("span", "name", model.name), make("small", "", formatBytes(model.byteLength)), load);
+  const size = `${formatBytes(model.byteLength)}${isOther ? ", as the server has it now" : ""}`;
+  return make("li", "", make("span", "name", model.name), make("small", "", size), load);
 }
 
 async function sayStorage(stored: readonly StoredModel[]): Promise<void> {

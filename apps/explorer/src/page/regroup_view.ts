@@ -6,6 +6,9 @@ import { colourScale, paint } from "./colours.ts";
 import { byId, make, say } from "./elements.ts";
 import type { PageStore, State } from "./state.ts";
 
+/** Pixels of a picture's side at most: as many as style/charts.css gives it on a fine screen. */
+const MAP = 360;
+
 /** Draws the two models of a store, and regroups. */
 export function regroupView(store: PageStore, actions: Actions): void {
   const slider = byId("kv-heads", HTMLInputElement);
@@ -22,7 +25,7 @@ export function regroupView(store: PageStore, actions: Actions): void {
     drawMap(byId("original-map", HTMLCanvasElement), state.weights, state);
     drawMap(byId("regrouped-map", HTMLCanvasElement), state.regroupedLook, state);
   });
-  store.view(["regroup", "regrouping", "model", "layer", "head", "regroupedLook", "weights"], (state) => {
+  store.view(["regroup", "regrouping", "generating", "model", "head", "regroupedLook", "weights"], (state) => {
     say(byId("original-title"), state.model === undefined ? "Original" : `Original, ${heads(state.model.kvHeads)}`);
     say(
       byId("regrouped-title"),
@@ -60,7 +63,7 @@ function drawText(place: HTMLElement, tokens: State["tokens"], promptTokens: num
 
 function drawMap(canvas: HTMLCanvasElement, look: Look | undefined, { plot, head, dark }: State): void {
   if (plot === undefined || look === undefined) canvas.width = canvas.height = 1; // clears it
-  else paint(canvas, look, head, colourScale(plot, look.stage, look.values, dark));
+  else paint(canvas, look, head, colourScale(plot, look, head, dark), MAP);
 }
 
 /** The mean over tokens of half the absolute difference: the part of the weight that went elsewhere. */
@@ -71,10 +74,13 @@ function moved(a: Look, b: Look, head: number): number {
   return sum / 2 / a.tokens;
 }
 
-function sentence({ regroup, regrouping, model, layer, head, weights, regroupedLook }: State): string {
+function sentence(state: State): string {
+  const { regroup, regrouping, generating, tokens, kvHeads, model, layer, head, weights, regroupedLook } = state;
   if (regrouping) return "Averaging heads, and writing again…";
   if (model?.kvHeads === 1) return "This model has one key/value head already.";
-  if (regroup?.tokens === undefined) return "Move the slider once there is a text.";
+  if (tokens.length === 0) return "Move the slider once there is a text.";
+  if (generating && kvHeads !== model?.kvHeads) return "It reads and writes the text once that is there.";
+  if (regroup?.tokens === undefined) return "Move the slider: heads are averaged, and the text is read and written again.";
   const logits = `After the original's text, logits differ by ${formatNumber(regroup.largestDifference)} at most.`;
   if (weights === undefined || weights.tokens !== regroupedLook?.tokens || weights.layer !== regroupedLook.layer) {
     return logits;

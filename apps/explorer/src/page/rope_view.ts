@@ -14,7 +14,7 @@ const DEGREES = 180 / Math.PI;
 /** Draws the clocks of a store. */
 export function ropeView(store: PageStore): void {
   const place = byId("rope");
-  store.view(["token", "key", "model", "plot"], ({ token, key, tokens, model, plot }) => {
+  store.view(["token", "key", "model", "plot", "width"], ({ token, key, tokens, model, plot }) => {
     if (model === undefined || plot === undefined) return place.replaceChildren();
     const { ropeFrequencies: frequencies } = model;
     show(place, clocks(plot, frequencies, token, key, place.clientWidth));

@@ -19,7 +19,7 @@ export function scoresView(store: PageStore): void {
   for (const [stage, title] of TITLES) {
     const [chart, most] = [make("div", "chart"), make("small")];
     byId("scores").append(make("figure", "", make("figcaption", "", title, " ", most), chart));
-    store.view(["row", "plot"], ({ row, tokens, plot }) => {
+    store.view(["row", "plot", "width"], ({ row, tokens, plot }) => {
       const values = row?.stages[stage];
       say(most, values === undefined ? "" : largest(values, tokens));
       if (plot === undefined || values === undefined) chart.replaceChildren();

@@ -68,6 +68,8 @@ export interface State {
   readonly regroup: RegroupReport | undefined;
   readonly regroupedLook: Look | undefined;
   readonly dark: boolean;
+  /** Pixels that the page's parts have, side by side: charts are drawn again where it changes. */
+  readonly width: number;
   /** The plotting library, once it is there. */
   readonly plot: Plotting | undefined;
 }
@@ -92,6 +94,7 @@ export function createStore(): PageStore {
       weights: undefined,
       row: undefined,
     },
-    ...{ kvHeads: 0, regrouping: false, regroup: undefined, regroupedLook: undefined, dark: false, plot: undefined },
+    ...{ kvHeads: 0, regrouping: false, regroup: undefined, regroupedLook: undefined },
+    ...{ dark: false, width: 0, plot: undefined },
   });
 }

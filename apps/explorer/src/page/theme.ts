@@ -8,7 +8,7 @@ const KEY = "heed-theme";
 /** Applies the theme, and changes it by a button. */
 export function themeView(store: PageStore): void {
   const [button, prefersDark] = [byId("theme"), matchMedia("(prefers-color-scheme: dark)")];
-  let at = Math.max(0, THEMES.findIndex(([name]) => name === localStorage.getItem(KEY)));
+  let at = Math.max(0, THEMES.findIndex(([name]) => name === remembered()));
   const apply = (): void => {
     const [name, sign] = THEMES[at]!; // within the list
     document.documentElement.dataset["theme"] = name;
@@ -19,9 +19,26 @@ export function themeView(store: PageStore): void {
   };
   button.addEventListener("click", () => {
     at = (at + 1) % THEMES.length;
-    localStorage.setItem(KEY, THEMES[at]![0]);
+    remember(THEMES[at]![0]);
     apply();
   });
   prefersDark.addEventListener("change", apply);
   apply();
+}
+
+/** What was chosen in an earlier visit, where the browser lends the page storage. */
+function remembered(): string | null {
+  try {
+    return localStorage.getItem(KEY);
+  } catch {
+    return null;
+  }
+}
+
+function remember(theme: string): void {
+  try {
+    localStorage.setItem(KEY, theme);
+  } catch {
+    // it holds for this visit
+  }
 }

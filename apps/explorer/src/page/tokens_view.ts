@@ -7,6 +7,9 @@ import type { Token } from "../protocol.ts";
 import { byId, make, say } from "./elements.ts";
 import type { PageStore, State } from "./state.ts";
 
+/** A token that completes no character. */
+export const PART = "◌";
+
 /** Draws the text of a store, and moves its token. */
 export function tokensView(store: PageStore): void {
   const box = byId("tokens");
@@ -73,14 +76,15 @@ function drawTokens(box: HTMLElement, { tokens, promptTokens }: Drawn, before: D
   } else for (const name of ["role", "aria-label", "aria-orientation"]) box.removeAttribute(name);
 }
 
-/** A line's end is shown, and ends the line. */
+/** A line's end is shown, and ends the line; so is a token in the middle of a character. */
 function shown(text: string): string {
-  return text === "" ? "∅" : text.replaceAll("\n", "↵\n");
+  return text === "" ? PART : text.replaceAll("\n", "↵\n");
 }
 
 /** A token as sentences quote it. */
 export function quoted(token: Token | undefined): string {
-  return token === undefined ? "" : `“${token.text.replaceAll("\n", "↵").trim() || "␣"}”`;
+  if (token === undefined) return "";
+  return `“${token.text === "" ? PART : token.text.replaceAll("\n", "↵").trim() || "␣"}”`;
 }
 
 /** The chosen token's weights in the chosen head, `[T]`; undefined where they are not there yet. */
@@ -96,7 +100,8 @@ function shade(box: HTMLElement, state: State): void {
   for (let i = 0; i < box.children.length; i++) {
     const chip = chipOf(box, i)!;
     const chosen = i === state.token;
-    chip.style.setProperty("--weight", `${Math.sqrt(row?.[i] ?? 0).toFixed(3)}`);
+    const weight = Math.sqrt(row?.[i] ?? 0).toFixed(3);
+    if (chip.style.getPropertyValue("--weight") !== weight) chip.style.setProperty("--weight", weight);
     chip.classList.toggle("chosen", chosen);
     chip.classList.toggle("pointed", i === state.key);
     if ((chip.tabIndex === 0) !== chosen) chip.tabIndex = chosen ? 0 : -1;

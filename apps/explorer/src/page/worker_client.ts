@@ -23,6 +23,9 @@ export class WorkerClient {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #last = 0;
+  #started = false;
+  /** Why it did not start, where it did not. */
+  #broken: WorkerError | undefined;
 
   /**
    * @param worker runs worker.ts
@@ -31,6 +34,7 @@ export class WorkerClient {
   constructor(worker: Worker, onNews: (news: News) => void) {
     this.#worker = worker;
     worker.onmessage = ({ data }: MessageEvent<Reply>) => {
+      this.#started = true;
       if ("news" in data) return onNews(data);
       const waiting = this.#waiting.get(data.id);
       this.#waiting.delete(data.id);
@@ -38,15 +42,19 @@ export class WorkerClient {
       else waiting?.resolve(data.result);
     };
     worker.onerror = (event) => {
-      for (const { reject } of this.#waiting.values()) {
-        reject(new WorkerError("Error", event.message || "the worker did not start"));
-      }
+      event.preventDefault(); // it is told here
+      const why = event.message || "it could not be fetched";
+      const error = this.#started
+        ? new WorkerError("Error", `The page's worker failed: ${why}`)
+        : this.#broken = new WorkerError("Error", `Cannot start the page's worker: ${why}; reload the page`);
+      for (const { reject } of this.#waiting.values()) reject(error);
       this.#waiting.clear();
     };
   }
 
   /** Asks the worker. @throws {WorkerError} what went wrong there */
   call<K extends keyof Calls>(call: K, ...[args]: Parameters<Calls[K]>): Promise<ReturnType<Calls[K]>> {
+    if (this.#broken !== undefined) return Promise.reject(this.#broken);
     const id = ++this.#last;
     return new Promise((resolve, reject) => {
       // the worker answers each call with what Calls says

@@ -7,7 +7,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { formatBytes } from "../format.ts";
 import type { BackendChoice, Progress, RemoteModel } from "../protocol.ts";
-import type { Library } from "./library.ts";
+import type { About, Library } from "./library.ts";
 import { alone } from "./locks.ts";
 import type { WritableFile } from "./origin_files.ts";
 import { pieces } from "./pieces.ts";
@@ -24,7 +24,7 @@ export interface DownloadOptions {
   readonly onProgress: (progress: Progress) => void;
 }
 
-/** Attempts in a row that bring nothing, before a broken connection is given up. */
+/** Attempts in a row that bring nothing new, before a broken connection is given up. */
 const MOST_FAILURES = 3;
 const CHUNK_BYTES = 4 << 20;
 
@@ -43,14 +43,19 @@ export async function keyOf(identity: string): Promise<string> {
 export async function download(model: RemoteModel, options: DownloadOptions): Promise<string> {
   const { library, signal } = options;
   const key = await keyOf(model.url);
-  if ((await library.about(key))?.complete === true) return key;
-  await alone(key, `Cannot download ${model.name}: another tab is at it; wait for it, or cancel it there`, async () => {
-    const remote = await askAbout(model, signal);
-    checkMemory(model.name, remote.byteLength, options.backend);
-    const stored = await storedBytes(library, key, remote);
-    await checkStorage(model.name, remote.byteLength - stored);
-    if (remote.inParts && stored === 0 && /\.gguf$/i.test(model.name)) await checkHeader(model, signal);
+  const remote = await askAbout(model, signal);
+  const kept = await library.about(key);
+  if (kept?.complete === true && isSame(kept, model, remote)) return key;
+  const otherwise = kept?.complete === true
+    ? `Cannot replace ${model.name} by the server's: it is in use, here or in another tab; close it there, or reload`
+    : `Cannot download ${model.name}: another tab is at it; wait for it, or cancel it there`;
+  await alone(key, otherwise, async () => {
     const { byteLength, etag } = remote;
+    checkMemory(model.name, byteLength, options.backend);
+    const { goesOn, storedBytes } = await stored(library, key, model, remote);
+    await checkStorage(model.name, byteLength - storedBytes); // what is replaced makes room too
+    if (!goesOn && remote.inParts) await checkHeader(model, signal);
+    if (!goesOn) await library.drop(key);
     const about = { name: model.name, files: [{ name: model.name, byteLength }], remote: model, etag };
     await library.note(key, { ...about, complete: false });
     const file = await library.write(key, model.name);
@@ -72,12 +77,24 @@ export async function download(model: RemoteModel, options: DownloadOptions): Pr
   return key;
 }
 
-/** Bytes of an earlier attempt; what belongs to another version of the file is removed. */
-async function storedBytes(library: Library, key: string, remote: RemoteFile): Promise<number> {
+/** Whether what is kept, or a part of it, is of the file that the server has now; the hash says it best. */
+function isSame(kept: About, { sha256 }: RemoteModel, { byteLength, etag }: RemoteFile): boolean {
+  const before = kept.remote?.sha256;
+  const sameContent = before !== undefined && sha256 !== undefined ? before === sha256 : kept.etag === etag;
+  return kept.files[0]?.byteLength === byteLength && sameContent;
+}
+
+/** Bytes that are here, and whether they are an earlier attempt that can be gone on with. */
+async function stored(
+  library: Library,
+  key: string,
+  model: RemoteModel,
+  remote: RemoteFile,
+): Promise<{ goesOn: boolean; storedBytes: number }> {
   const about = await library.about(key);
-  const same = about?.files[0]?.byteLength === remote.byteLength && about.etag === remote.etag && remote.inParts;
-  if (!same) await library.drop(key);
-  return same ? (await library.list()).find((model) => model.key === key)?.storedBytes ?? 0 : 0;
+  const { storedBytes = 0 } = (await library.list()).find((kept) => kept.key === key) ?? {};
+  const goesOn = storedBytes > 0 && remote.inParts && about !== undefined && isSame(about, model, remote);
+  return { goesOn, storedBytes };
 }
 
 /** Appends until all is there. */
@@ -88,6 +105,7 @@ async function fill(
   { signal, onProgress }: DownloadOptions,
 ): Promise<void> {
   const { byteLength: totalBytes } = remote;
+  let mostBytes = file.getSize(); // of any attempt: one that begins anew may bring less
   for (let failures = 0; file.getSize() < totalBytes;) {
     const start = remote.inParts ? file.getSize() : 0;
     let cause: unknown;
@@ -102,10 +120,13 @@ async function fill(
     } finally {
       file.flush();
     }
-    failures = file.getSize() > start ? 0 : failures + 1;
+    failures = file.getSize() > mostBytes ? 0 : failures + 1;
+    mostBytes = Math.max(mostBytes, file.getSize());
     if (failures < MOST_FAILURES) continue;
-    const done = `${formatBytes(file.getSize())} of ${formatBytes(totalBytes)}`;
-    const message = `Cannot download ${model.name}: the connection breaks after ${done}; load it again to go on`;
+    const done = `${formatBytes(mostBytes)} of ${formatBytes(totalBytes)}`;
+    const message = `Cannot download ${model.name}: the connection breaks after ${done}; load it again to ${
+      remote.inParts ? "go on" : "begin anew"
+    }`;
     throw new Error(message, { cause });
   }
 }

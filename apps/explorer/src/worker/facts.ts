@@ -7,15 +7,13 @@ import type { FoundModel } from "./sources.ts";
 export const MOST_TOKENS = 512;
 
 /** A model's facts, from its header. */
-export function factsOf({ name, byteLength, config, kept }: FoundModel): ModelFacts {
+export function factsOf({ name, byteLength, config }: FoundModel): ModelFacts {
   return {
-    ...{ name, byteLength, kept },
+    ...{ name, byteLength },
     layers: config.numHiddenLayers,
     heads: config.numAttentionHeads,
     kvHeads: config.numKeyValueHeads,
     headDim: config.headDim,
-    contextTokens: config.maxPositionEmbeddings,
-    mostTokens: Math.min(MOST_TOKENS, config.maxPositionEmbeddings),
     ropeFrequencies: [...frequenciesOf(config).frequencies],
   };
 }

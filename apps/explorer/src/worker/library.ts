@@ -86,7 +86,7 @@ export class Library {
     return await openForWriting(await this.#root.getDirectoryHandle(key, { create: true }), name);
   }
 
-  /** Removes a model; its lock must be held. */
+  /** Removes a model. Its lock must be held, unless what is kept turned out to be none. */
   async drop(key: string): Promise<void> {
     if ((await this.#folder(key)) !== undefined) await this.#root.removeEntry(key, { recursive: true });
   }

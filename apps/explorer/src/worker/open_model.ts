@@ -35,7 +35,7 @@ export type Sources = ReadonlyMap<string, ByteSource>;
  */
 export async function openModel(sources: Sources): Promise<OpenedModel> {
   const byteLength = [...sources.values()].reduce((total, source) => total + source.byteLength, 0);
-  const gguf = [...sources.values()].find(({ name }) => /\.gguf$/i.test(name));
+  const gguf = ggufOf([...sources.values()]);
   if (gguf !== undefined) {
     const file = await openGguf(gguf);
     const tokenizer = tokenizerFromGguf(file.metadata);
@@ -48,6 +48,13 @@ export async function openModel(sources: Sources): Promise<OpenedModel> {
   );
   const file = await openWeights(sources);
   return { name: nameOf(json), byteLength, file, json, config: llamaConfigFromJson(json), tokenizer };
+}
+
+/** The GGUF file: the one that is called so, or the only one, as an address may end in any name. */
+function ggufOf(sources: readonly ByteSource[]): ByteSource | undefined {
+  const [only] = sources.length === 1 ? sources : [];
+  return sources.find(({ name }) => /\.gguf$/i.test(name)) ??
+    (only !== undefined && !/\.(safetensors|json)$/i.test(only.name) ? only : undefined);
 }
 
 async function openWeights(sources: Sources): Promise<TensorFile> {

@@ -5,6 +5,9 @@
 import { urlSource } from "../../../../packages/heed/mod.ts";
 import type { RemoteModel } from "../protocol.ts";
 import { openModel } from "./open_model.ts";
+import { pieces } from "./pieces.ts";
+
+const MAGIC = "GGUF";
 
 /** What a server tells of a file. */
 export interface RemoteFile {
@@ -16,19 +19,30 @@ export interface RemoteFile {
 }
 
 /**
- * Asks for one byte.
+ * Asks for one byte. Where the server sends all of them instead, it looks at the first ones, and takes no more.
  *
- * @throws Error when the server refuses, cannot be reached, or does not tell the length
+ * @throws Error when the server refuses, cannot be reached, does not tell the length, or sends what is no GGUF
  */
 export async function askAbout({ name, url }: RemoteModel, signal: AbortSignal): Promise<RemoteFile> {
   const response = await request(name, url, { headers: { range: "bytes=0-0" }, signal });
-  await response.body?.cancel();
   const inParts = response.status === 206;
+  if (inParts) await response.body?.cancel();
+  else if (!await isGguf(response)) throw new Error(`Cannot download ${name}: what the server sends is not GGUF`);
   const told = inParts
     ? /\/(\d+)$/.exec(response.headers.get("content-range") ?? "")?.[1]
     : response.headers.get("content-length") ?? undefined;
   if (told === undefined) throw new Error(`Cannot download ${name}: the server does not tell how long it is`);
   return { byteLength: Number(told), etag: response.headers.get("etag") ?? undefined, inParts };
+}
+
+/** Whether a response begins as GGUF files do; the rest of it is not read. */
+async function isGguf(response: Response): Promise<boolean> {
+  let magic = "";
+  for await (const bytes of pieces(response.body!)) { // a response that is not empty has one
+    magic += String.fromCharCode(...bytes.subarray(0, MAGIC.length));
+    if (magic.length >= MAGIC.length) break;
+  }
+  return magic.startsWith(MAGIC);
 }
 
 /** Fetches, with an error that says which file. @throws Error when the server refuses, or cannot be reached */

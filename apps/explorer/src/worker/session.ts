@@ -42,6 +42,8 @@ export class Session {
   #running: Running | undefined;
   #regrouped: Regrouped | undefined;
   #generated: Generated | undefined;
+  /** Spells what is written next. */
+  #spell: ((id: number) => Token) | undefined;
   #generation: Promise<void> = Promise.resolve();
   #stop = new AbortController();
 
@@ -119,9 +121,10 @@ export class Session {
     running.run.dispose();
     running.run = new TextRun(running.model);
     this.#generated = { promptIds: ids, endIds: tokenizer.endIds, temperature, seed };
+    const spell = this.#spell = this.#speller();
     const speed = new Speed();
     await speed.measure(ids.length, () => running.run.feed(ids));
-    this.#tell({ news: "prompt", tokens: ids.map((id) => this.#tokenOf(id)), pace: paceOf(running, speed) });
+    this.#tell({ news: "prompt", tokens: ids.map(spell), pace: paceOf(running, speed) });
   }
 
   async #goOn(args: ArgsOf<"generate">, signal: AbortSignal): Promise<"end" | "length" | "stopped"> {
@@ -140,7 +143,7 @@ export class Session {
         const id = sampleToken(run.logits, { temperature, seed }, step, run.ids);
         if (tokenizer.endIds.has(id)) return "end";
         await speed.measure(1, () => run.feed([id]));
-        this.#tell({ news: "token", token: this.#tokenOf(id), pace: paceOf(running, speed) });
+        this.#tell({ news: "token", token: this.#spell!(id), pace: paceOf(running, speed) });
         return undefined;
       });
       if (end !== undefined) return end;
@@ -204,9 +207,10 @@ export class Session {
     });
     const generated = this.#generated ?? this.#fail("a text", "generate one first");
     const { length: promptTokens } = generated.promptIds;
-    const tokens = generated.promptIds.map((id) => this.#tokenOf(id));
+    const spell = this.#speller();
+    const tokens = generated.promptIds.map(spell);
     for await (const id of regrouped.write(generated, count - promptTokens, this.#turns)) {
-      tokens.push(this.#tokenOf(id));
+      tokens.push(spell(id));
     }
     return { kvHeads, tokens, promptTokens, largestDifference: largest };
   }
@@ -219,8 +223,10 @@ export class Session {
     throw new Error(`Cannot do that without ${what}: ${remedy}`);
   }
 
-  #tokenOf(id: number): Token {
-    return { id, text: this.#found!.tokenizer.decode([id], { continues: true }) };
+  /** Makes tokens of a text's ids, in their order: several may make one character. */
+  #speller(): (id: number) => Token {
+    const stream = this.#found!.tokenizer.textStream({ continues: true }); // as above
+    return (id) => ({ id, text: stream.push(id) });
   }
 
   #dropRegrouped(): void {

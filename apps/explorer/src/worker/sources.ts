@@ -10,8 +10,6 @@ import { checkMemory, freeStorage } from "./room.ts";
 
 /** A model that is open. */
 export interface FoundModel extends OpenedModel {
-  /** Whether the library has it. */
-  readonly kept: boolean;
   /** Lets other tabs remove it. */
   readonly letGo: () => void;
 }
@@ -30,7 +28,7 @@ export async function findModel(source: ModelSource, options: FindOptions): Prom
   const { name, url } = source.model; // not kept then, but read where it lies
   const remote = await urlSource(url, { name, signal: options.signal });
   checkMemory(name, remote.byteLength, options.backend);
-  return { ...await openModel(new Map([[name, remote]])), kept: false, letGo: () => {} };
+  return { ...await openModel(new Map([[name, remote]])), letGo: () => {} };
 }
 
 function needLibrary(library: Library | undefined): Library {
@@ -45,7 +43,7 @@ async function openKept(library: Library, key: string, { backend }: FindOptions)
     const sources = sourcesOf([...(await library.files(key)).values()]);
     const total = [...sources.values()].reduce((bytes, { byteLength }) => bytes + byteLength, 0);
     checkMemory((await library.about(key))?.name ?? key, total, backend);
-    return { ...await openModel(sources), kept: true, letGo };
+    return { ...await openModel(sources), letGo };
   } catch (error) {
     letGo();
     if (error instanceof Error && error.name === "FormatError") await library.drop(key);
@@ -59,13 +57,13 @@ async function openFiles(files: readonly File[], options: FindOptions): Promise<
   checkMemory(opened.name, opened.byteLength, options.backend);
   const { library } = options;
   if (library === undefined || await freeStorage() < opened.byteLength) {
-    return { ...opened, kept: false, letGo: () => {} };
+    return { ...opened, letGo: () => {} };
   }
   const key = await keyOf(
     files.map(({ name, size, lastModified }) => `${name} ${size} ${lastModified}`).sort().join("\n"),
   );
   if ((await library.about(key))?.complete !== true) await copy(library, key, opened.name, files, options);
-  return { ...opened, kept: true, letGo: await hold(key) };
+  return { ...opened, letGo: await hold(key) };
 }
 
 async function copy(

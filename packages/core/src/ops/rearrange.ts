@@ -2,6 +2,7 @@
 import { allocate, commonBackend } from "../dispatch.ts";
 import { ShapeError, showShape } from "../errors.ts";
 import { record, type Vjp } from "../grad/node.ts";
+import { tidy } from "../memory.ts";
 import { normalizeDim, normalizeDims, numelOf, type Shape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { resultType } from "./primitives/binary.ts";
@@ -31,16 +32,18 @@ export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
   }
   const backend = commonBackend("cat", tensors);
   const dtype = tensors.map((t) => t.dtype).reduce((a, _, i) => i === 0 ? a : resultType(tensors[i - 1]!, tensors[i]!));
-  const out = allocate(backend, first.shape.with(at, parts.reduce((sum, t) => sum + t.shape[at]!, 0)), dtype);
   const vjps: Vjp[] = [];
-  let start = 0;
-  for (const t of parts) {
-    const [from, length] = [start, t.shape[at]!];
-    using target = narrow(out, at, from, length);
-    copy_(target, t);
-    vjps.push((grad) => narrow(grad, at, from, length));
-    start += length;
-  }
+  const out = tidy(() => {
+    const joined = allocate(backend, first.shape.with(at, parts.reduce((sum, t) => sum + t.shape[at]!, 0)), dtype);
+    let start = 0;
+    for (const t of parts) {
+      const [from, length] = [start, t.shape[at]!];
+      copy_(narrow(joined, at, from, length), t);
+      vjps.push((grad) => narrow(grad, at, from, length));
+      start += length;
+    }
+    return joined;
+  });
   return record("cat", out, parts, vjps);
 }
 
@@ -52,10 +55,7 @@ export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
     throw new ShapeError(`Cannot stack ${tensors.map((t) => showShape(t.shape)).join(" with ")}: shapes differ`);
   }
   const at = normalizeDim("stack", dim, first.shape, first.rank + 1);
-  const rows = tensors.map((t) => unsqueeze(t, at));
-  const out = cat(rows, at);
-  for (const row of rows) row.dispose();
-  return out;
+  return tidy(() => cat(tensors.map((t) => unsqueeze(t, at)), at));
 }
 
 /**

@@ -25,6 +25,21 @@ fn score_key(rows: Rows, first: u32, end: u32, lane: u32) -> vec4f {
   return ruled_key(sum, rows, first + lane, end);
 }
 
+fn by_rows(value: vec4f, weights: vec4f) -> mat4x4f {
+  return mat4x4f(value * weights.x, value * weights.y, value * weights.z, value * weights.w);
+}
+
+// A value that is NaN or infinity only rows take that it is not hidden from: -0 times does not let it go.
+fn by_rows_that_see(value: vec4f, weights: vec4f) -> mat4x4f {
+  let hides = are_nothing(weights);
+  return mat4x4f(
+    select(value * weights.x, vec4f(), hides.x),
+    select(value * weights.y, vec4f(), hides.y),
+    select(value * weights.z, vec4f(), hides.z),
+    select(value * weights.w, vec4f(), hides.w),
+  );
+}
+
 fn sum_of_scores_here() -> vec4f {
   var sum = vec4f();
   for (var k = 0u; k < KEYS; k++) { sum += scores_here[k]; }
@@ -89,8 +104,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     for (var k = slot; k < KEYS; k += SLOTS) {
       let value = values_at(value_line(batch, head, min(first + k, end - 1u)), value_chunk);
       let weights = weights_here[k];
-      if (is_nothing(weights)) { continue; }
-      output += mat4x4f(value * weights.x, value * weights.y, value * weights.z, value * weights.w);
+      if (are_finite(value)) { output += by_rows(value, weights); }
+      else { output += by_rows_that_see(value, weights); }
     }
   }
 

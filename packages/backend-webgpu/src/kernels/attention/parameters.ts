@@ -6,8 +6,8 @@ import { f32Bits } from "../../parameters.ts";
 /** Operands after query, key and value, by name. */
 export type Extras = Partial<Record<AttentionExtra, WebGpuOperand>>;
 
-/** Farther than any position; positions and distances can be added without leaving 32 bits. */
-const FAR = 2 ** 29;
+/** Farther than any position; the shader takes it for no end. */
+const ENDLESS = 2 ** 31 - 1;
 
 /** The words. `tag` is for page tables with pages that are not there. */
 export function attentionParameters(
@@ -36,7 +36,7 @@ export function attentionParameters(
     ...stepsOf(blockTable, 3),
     blockTable?.shape[1] ?? 1,
     ...[f32Bits(scale), f32Bits(softcap)],
-    ...[offset === "keyLengths" ? 0 : offset, Math.min(left, FAR), Math.min(right, FAR), Math.min(sinkTokens, FAR)],
+    ...[offset === "keyLengths" ? 0 : offset, Math.min(left, ENDLESS), Math.min(right, ENDLESS), Math.min(sinkTokens, ENDLESS)],
     ...[f32Bits(dropout?.p ?? 0), dropout?.seed[0] ?? 0, dropout?.seed[1] ?? 0],
     ...[tag, parts],
   ];

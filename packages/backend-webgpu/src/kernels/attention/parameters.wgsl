@@ -20,6 +20,9 @@ struct Params {
   tag: u32, parts: u32,
 }
 
+// What stands for no end in left, right and sink_tokens.
+const ENDLESS = 2147483647;
+
 @group(0) @binding(0) var<uniform> params: Params;
 
 // One query: which batch row, key/value head, head of the group, and time.

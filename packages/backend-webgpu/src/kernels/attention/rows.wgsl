@@ -1,7 +1,7 @@
 // An invocation attends with four rows to all keys, or to one part of them, and nothing that it waits for: no barrier.
-// Neighbours have rows of one head, so all read the same keys at the same time. What is indexed by c is in workgroup memory,
-// each invocation's for itself: in registers LLVM pipe takes 18 s to compile it at D = 64, and minutes at 128, instead of 1.5,
-// and the result is no faster.
+// Neighbours have rows of one head, so all read the same keys at the same time. What is indexed by c is in workgroup
+// memory, each invocation's for itself: in registers LLVM pipe takes 18 s to compile it at D = 64, and minutes at 128,
+// instead of 1.5, and the result is no faster.
 
 const KEYS = 8u;
 const NEXT_FOUR = vec4u(0u, 1u, 2u, 3u);
@@ -49,7 +49,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let own_query = lane * CHUNKS;
   let own_output = lane * VALUE_CHUNKS;
   for (var c = 0u; c < CHUNKS; c++) {
-    query_here[own_query + c] = mat4x4f(query_chunk(rows.a, c), query_chunk(rows.b, c), query_chunk(rows.c, c), query_chunk(rows.d, c));
+    query_here[own_query + c] =
+      mat4x4f(query_chunk(rows.a, c), query_chunk(rows.b, c), query_chunk(rows.c, c), query_chunk(rows.d, c));
   }
   var totals = nothing_seen();
   if (part == 0u) { totals = first_totals(rows); }
@@ -87,15 +88,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       a = dropped_keys(a, rows, vec4u(first) + NEXT_FOUR);
       b = dropped_keys(b, rows, vec4u(first + 4u) + NEXT_FOUR);
     }
-    let absent_a = hidden_from_all(a);
-    let absent_b = hidden_from_all(b);
     let weights_a = transpose(a);
     let weights_b = transpose(b);
     let values_a = value_lines(batch, head, first, last);
     let values_b = value_lines(batch, head, first + 4u, last);
     for (var c = 0u; c < VALUE_CHUNKS; c++) {
-      let sum = without(value_tile(values_a, c), absent_a) * weights_a +
-        without(value_tile(values_b, c), absent_b) * weights_b;
+      let tile_a = value_tile(values_a, c);
+      let tile_b = value_tile(values_b, c);
+      var sum = tile_a * weights_a + tile_b * weights_b;
+      if (!all_finite(sum)) { sum = product_of_seen(tile_a, weights_a) + product_of_seen(tile_b, weights_b); }
       output_here[own_output + c] = scaled_columns(output_here[own_output + c], shrink) + sum;
     }
   }

@@ -1,12 +1,14 @@
 // What happens to a score between the product and the softmax, and which keys a row must look at.
 
-// Four rows, and the positions of their queries.
+// Four rows, the positions of their queries, and the first and last positions that they see.
 struct Rows {
   a: Row,
   b: Row,
   c: Row,
   d: Row,
   places: vec4i,
+  earliest: vec4i,
+  latest: vec4i,
 }
 
 fn rows_from(i: u32, batch: u32, head: u32) -> Rows {
@@ -20,7 +22,9 @@ fn rows_from(i: u32, batch: u32, head: u32) -> Rows {
     query_position(batch, c.time),
     query_position(batch, d.time),
   );
-  return Rows(a, b, c, d, places);
+  let earliest = vec4i(first_seen(places.x), first_seen(places.y), first_seen(places.z), first_seen(places.w));
+  let latest = vec4i(last_seen(places.x), last_seen(places.y), last_seen(places.z), last_seen(places.w));
+  return Rows(a, b, c, d, places, earliest, latest);
 }
 
 // The totals that four rows begin with: those of their sinks.
@@ -31,8 +35,20 @@ fn first_totals(rows: Rows) -> Totals {
 }
 
 fn query_position(batch: u32, time: u32) -> i32 {
-  if (OFFSET_BY_LENGTH) { return i32(time) + key_length(batch) - i32(params.times); }
+  if (OFFSET_BY_LENGTH) { return key_length(batch) - i32(params.times - time); }
   return i32(time) + params.offset;
+}
+
+// The first and last positions that the query at `place` sees: lengths and positions may be any i32, and sums of them stop
+// at the ends.
+fn first_seen(place: i32) -> i32 {
+  if (params.left == ENDLESS) { return -ENDLESS - 1; }
+  return place - min(params.left, ENDLESS + min(place, 0));
+}
+
+fn last_seen(place: i32) -> i32 {
+  if (params.right == ENDLESS) { return ENDLESS; }
+  return place + min(params.right, ENDLESS - max(place, 0));
 }
 
 // Where the line of key s begins, and that of its value.
@@ -46,37 +62,39 @@ fn value_line(batch: u32, head: u32, s: u32) -> u32 {
   return params.value_at + slot.x * params.value_b + head * params.value_h + slot.y * params.value_s;
 }
 
-// Neighbouring rows and what they may see: their times, the positions of the first and the last, and keys from x to y. It
-// begins at a multiple of KEYS. Where keys do not stand in order it is all there are.
+// Neighbouring rows and what they may see: their times, the positions that the first and the last of them see from x to y,
+// and keys from x to y. It begins at a multiple of KEYS. Where keys do not stand in order it is all there are.
 struct Span {
   times: vec2u,
-  earliest: i32,
-  latest: i32,
+  seen_by_first: vec2i,
+  seen_by_last: vec2i,
   keys: vec2u,
 }
 
 fn span_of(first_row: u32, last_row: u32, batch: u32, head: u32) -> Span {
   let times = vec2u(row_of(first_row, batch, head).time, row_of(last_row, batch, head).time);
-  let earliest = query_position(batch, times.x);
-  let latest = query_position(batch, times.y);
+  let place = query_position(batch, times.x);
+  let last_place = query_position(batch, times.y);
+  let seen_by_first = vec2i(first_seen(place), last_seen(place));
+  let seen_by_last = vec2i(first_seen(last_place), last_seen(last_place));
   let length = clamp(key_length(batch), 0, i32(params.keys));
-  if (!KEYS_IN_ORDER) { return Span(times, earliest, latest, vec2u(0u, u32(length))); }
-  let end = clamp(latest + params.right + 1, 0, length);
-  let start = select(clamp(earliest - params.left, 0, end), 0, params.sink_tokens > 0);
-  return Span(times, earliest, latest, vec2u(u32(start) / KEYS * KEYS, u32(end)));
+  if (!KEYS_IN_ORDER) { return Span(times, seen_by_first, seen_by_last, vec2u(0u, u32(length))); }
+  let end = clamp(seen_by_last.y, -1, length - 1) + 1;
+  let start = select(clamp(seen_by_first.x, 0, end), 0, params.sink_tokens > 0);
+  return Span(times, seen_by_first, seen_by_last, vec2u(u32(start) / KEYS * KEYS, u32(end)));
 }
 
 // Whether none of these rows may see any of the next KEYS keys, which end before `end`.
 fn is_unseen(span: Span, batch: u32, head: u32, first: u32, end: u32) -> bool {
   let last = min(first + KEYS, end) - 1u;
-  let early = KEYS_IN_ORDER && i32(last) < span.earliest - params.left && i32(first) >= params.sink_tokens;
+  let early = KEYS_IN_ORDER && i32(last) < span.seen_by_first.x && i32(first) >= params.sink_tokens;
   return early || all_hidden(batch, head, span.times, first, last);
 }
 
 // Whether all of these rows see all of the next KEYS keys, and their scores count as they are.
 fn is_plain(span: Span, first: u32, end: u32) -> bool {
-  return KEYS_IN_ORDER && !SOFTCAP && !CHANGES && first + KEYS <= end && i32(first) >= span.latest - params.left &&
-    i32(first + KEYS) <= span.earliest + params.right + 1;
+  return KEYS_IN_ORDER && !SOFTCAP && !CHANGES && first + KEYS <= end && i32(first) >= span.seen_by_last.x &&
+    i32(first + KEYS - 1u) <= span.seen_by_first.y;
 }
 
 // Without branches; around 0 a polynomial, since 1 - e^-2x would cancel (Cephes tanhf).
@@ -117,8 +135,8 @@ fn ruled_key(products: vec4f, rows: Rows, s: u32, end: u32) -> vec4f {
       changed(scores.w, rows.d, rows.places.w, place, inside),
     );
   }
-  let late = vec4i(place) > rows.places + params.right;
-  let early = (vec4i(place) < rows.places - params.left) & vec4<bool>(place >= params.sink_tokens);
+  let late = vec4i(place) > rows.latest;
+  let early = (vec4i(place) < rows.earliest) & vec4<bool>(place >= params.sink_tokens);
   return select(scores, vec4f(hidden()), late | early | vec4<bool>(s >= end));
 }
 
@@ -145,6 +163,10 @@ fn weight_of(scores: vec4f, maximum: vec4f) -> vec4f {
   return select(exp_below_zero(scores - maximum), bitcast<vec4f>(vec4u(0x80000000u)), are_hidden(scores));
 }
 
+fn are_nothing(weights: vec4f) -> vec4<bool> {
+  return bitcast<vec4u>(weights) == vec4u(0x80000000u);
+}
+
 fn dropped_key(weights: vec4f, rows: Rows, s: u32) -> vec4f {
   let dropped = vec4f(
     dropped_out(weights.x, rows.a, s),
@@ -152,7 +174,7 @@ fn dropped_key(weights: vec4f, rows: Rows, s: u32) -> vec4f {
     dropped_out(weights.z, rows.c, s),
     dropped_out(weights.w, rows.d, s),
   );
-  return select(dropped, weights, bitcast<vec4u>(weights) == vec4u(0x80000000u));
+  return select(dropped, weights, are_nothing(weights));
 }
 
 fn dropped_keys(weights: mat4x4f, rows: Rows, keys: vec4u) -> mat4x4f {
@@ -164,27 +186,34 @@ fn dropped_keys(weights: mat4x4f, rows: Rows, keys: vec4u) -> mat4x4f {
   );
 }
 
-// Which of four keys are hidden from all four rows. Their values may be NaN, and must not even be multiplied by 0.
-fn hidden_from_all(weights: mat4x4f) -> vec4<bool> {
-  return vec4<bool>(
-    is_nothing(weights[0]),
-    is_nothing(weights[1]),
-    is_nothing(weights[2]),
-    is_nothing(weights[3]),
-  );
+fn are_finite(values: vec4f) -> bool {
+  return all((bitcast<vec4u>(values) & vec4u(0x7f800000u)) < vec4u(0x7f800000u));
 }
 
-fn is_nothing(weights: vec4f) -> bool {
-  return all(bitcast<vec4u>(weights) == vec4u(0x80000000u));
+fn all_finite(m: mat4x4f) -> bool {
+  let largest = max(max(magnitudes(m[0]), magnitudes(m[1])), max(magnitudes(m[2]), magnitudes(m[3])));
+  return all(largest < vec4u(0x7f800000u));
 }
 
-fn without(values: mat4x4f, absent: vec4<bool>) -> mat4x4f {
+fn magnitudes(x: vec4f) -> vec4u {
+  return bitcast<vec4u>(x) & vec4u(0x7fffffffu);
+}
+
+// `values * weights` where a value is NaN or infinite, which -0 times does not let go: a row takes none that is hidden
+// from it. A column of the values is a key's, one of the weights a row's.
+fn product_of_seen(values: mat4x4f, weights: mat4x4f) -> mat4x4f {
   return mat4x4f(
-    select(values[0], vec4f(), absent.x),
-    select(values[1], vec4f(), absent.y),
-    select(values[2], vec4f(), absent.z),
-    select(values[3], vec4f(), absent.w),
+    sum_of_seen(values, weights[0]),
+    sum_of_seen(values, weights[1]),
+    sum_of_seen(values, weights[2]),
+    sum_of_seen(values, weights[3]),
   );
+}
+
+fn sum_of_seen(values: mat4x4f, weights: vec4f) -> vec4f {
+  let hides = are_nothing(weights);
+  return (select(values[0] * weights.x, vec4f(), hides.x) + select(values[1] * weights.y, vec4f(), hides.y)) +
+    (select(values[2] * weights.z, vec4f(), hides.z) + select(values[3] * weights.w, vec4f(), hides.w));
 }
 
 // Takes scores into what is known: the maximum alone, and no sum yet.

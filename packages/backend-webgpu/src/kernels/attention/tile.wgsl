@@ -16,6 +16,7 @@ var<workgroup> queries_here: array<vec4f, ROWS * PITCH>;
 var<workgroup> lines_here: array<vec4f, KEYS * PITCH>;
 var<workgroup> weights_here: array<vec4f, 8u * (KEYS + 1u)>;
 var<workgroup> told: array<vec4f, INVOCATIONS>;
+var<workgroup> last_not_finite: atomic<u32>; // the turn in which a value was NaN or infinity
 
 // Row i of the tile lies at place i % 4 * 8 + i / 4: the first rows of all fours side by side, then the second, …
 fn load_queries(tile: u32, batch: u32, head: u32, slice: u32, lane: u32) {
@@ -35,11 +36,12 @@ fn load_keys(batch: u32, head: u32, first: u32, last: u32, slice: u32, lane: u32
   }
 }
 
-fn load_values(batch: u32, head: u32, first: u32, last: u32, slice: u32, lane: u32) {
+fn load_values(batch: u32, head: u32, first: u32, last: u32, slice: u32, lane: u32, turn: u32) {
   for (var e = lane; e < KEYS * SLICE; e += INVOCATIONS) {
     let c = slice * SLICE + e % SLICE;
     var four = vec4f();
     if (c < VALUE_CHUNKS) { four = values_at(value_line(batch, head, min(first + e / SLICE, last)), c); }
+    if (!are_finite(four)) { atomicStore(&last_not_finite, turn); }
     lines_here[e / SLICE * PITCH + e % SLICE] = four;
   }
 }
@@ -112,6 +114,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let span = span_of(tile, tile + ROWS - 1u, batch, head);
   let range = part_of(span.keys, part);
   let end = range.y;
+  var turn = 0u;
   if (KEY_SLICES == 1u) { load_queries(tile, batch, head, 0u, lane); }
 
   for (var first = range.x; first < end; first += KEYS) {
@@ -140,15 +143,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     for (var c = 0u; c < SHARE * VALUE_SLICES; c++) { output[c] = scaled_columns(output[c], shrink); }
     for (var slice = 0u; slice < VALUE_SLICES; slice++) {
       workgroupBarrier();
-      load_values(batch, head, first, end - 1u, slice, lane);
+      turn++;
+      load_values(batch, head, first, end - 1u, slice, lane, turn);
       workgroupBarrier();
+      let finite = atomicLoad(&last_not_finite) != turn;
       for (var key = 0u; key < KEYS; key += 4u) {
-        let weights_of_keys = weights_from(y, key);
-        let absent = hidden_from_all(weights_of_keys);
-        let by_row = transpose(weights_of_keys);
+        let by_row = transpose(weights_from(y, key));
         for (var c = 0u; c < SHARE; c++) {
           let values = lines_from(key, 1u, min(x + 8u * c, SLICE - 1u));
-          output[slice * SHARE + c] += without(values, absent) * by_row;
+          if (finite) { output[slice * SHARE + c] += values * by_row; }
+          else { output[slice * SHARE + c] += product_of_seen(values, by_row); }
         }
       }
     }

@@ -3,7 +3,7 @@
  * are bytes of 0: every scale and every element is 0.
  */
 import type { Backend } from "../../backend.ts";
-import { allocate, callInto } from "../../dispatch.ts";
+import { allocate, callFresh, callInto } from "../../dispatch.ts";
 import { type BlockDType, type DType, dtypeInfo, isBlock } from "../../dtype.ts";
 import { DTypeError, showShape } from "../../errors.ts";
 import type { Shape } from "../../shape.ts";
@@ -23,7 +23,7 @@ export function filled(backend: Backend, shape: Shape, dtype: DType, value: numb
     throw new DTypeError(`Cannot fill ${dtype} ${showShape(shape)}: blocks come from files or quantizeBlocks`);
   }
   const out = allocate(backend, shape, dtype);
-  callInto("fill", [], [out], { value, step });
+  callFresh("fill", [], [out], { value, step });
   return out;
 }
 

@@ -3,7 +3,7 @@
  * the same draws on every backend. Two tensors of one seed are equal: derive seeds, do not reuse them.
  */
 import type { Backend, RandomAttrs, Seed } from "../../backend.ts";
-import { allocate, callInto } from "../../dispatch.ts";
+import { allocate, callFresh } from "../../dispatch.ts";
 import { type DType, isFloat } from "../../dtype.ts";
 import { DTypeError, ShapeError, showShape } from "../../errors.ts";
 import { tidy } from "../../memory.ts";
@@ -33,7 +33,7 @@ export function uniform(backend: Backend, shape: Shape, seed: Seed): Tensor {
 /** Draws that a slice of a larger tensor would have. */
 export function uniformSlice(backend: Backend, shape: Shape, draws: RandomAttrs): Tensor {
   const out = allocate(backend, shape, "f32");
-  callInto("random", [], [out], draws);
+  callFresh("random", [], [out], draws);
   return out;
 }
 

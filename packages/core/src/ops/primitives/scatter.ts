@@ -1,5 +1,5 @@
 /** Writing elements by index, added up or replaced; deterministic: writes happen in row-major order of the index. */
-import { call, callInto } from "../../dispatch.ts";
+import { call, callInto, commonBackend } from "../../dispatch.ts";
 import { ShapeError, showShape } from "../../errors.ts";
 import { record } from "../../grad/node.ts";
 import { normalizeDim } from "../../shape.ts";
@@ -25,13 +25,19 @@ function scatterInto(mode: "add" | "set", x: Tensor, dim: number, index: Tensor,
         `${showShape(index.shape)}: dtypes and ranks must agree, and the index lies within both`,
     );
   }
-  const out = call("copy", [x], x.shape, x.dtype, {});
-  if (index.numel === 0) return out;
-  using target = x.rank === 0 ? reshape(out, [1]) : out.detach();
+  commonBackend(op, [x, index, source]);
+  if (index.numel === 0) return call("copy", [x], x.shape, x.dtype, {});
   using used = overIndex(source, index);
   using index32 = cast(index, "i32");
   using flatIndex = x.rank === 0 ? reshape(index32, [1]) : index32.detach();
-  callInto("scatter", [flatIndex, used], [target], { dim: at, mode });
+  const out = call("copy", [x], x.shape, x.dtype, {});
+  using target = x.rank === 0 ? reshape(out, [1]) : out.detach();
+  try {
+    callInto("scatter", [flatIndex, used], [target], { dim: at, mode });
+  } catch (error) {
+    out.dispose();
+    throw error;
+  }
   return out;
 }
 

@@ -1,5 +1,5 @@
 /** Sorting along a dim: stable, NaN last in ascending order, with the indices that sort. */
-import { allocate, callInto } from "../../dispatch.ts";
+import { allocate, callFresh } from "../../dispatch.ts";
 import { dtypeInfo } from "../../dtype.ts";
 import { DTypeError, ShapeError, showShape } from "../../errors.ts";
 import { record } from "../../grad/node.ts";
@@ -35,7 +35,7 @@ export function sort(x: Tensor, options: SortOptions = {}): SortResult {
   if (x.rank === 0) return { values: clone(x), indices: filled(x.backend, [], "i32", 0) };
   const values = allocate(x.backend, x.shape, x.dtype);
   const indices = allocate(x.backend, x.shape, "i32");
-  callInto("sort", [x], [values, indices], { dim, descending: options.descending ?? false });
+  callFresh("sort", [x], [values, indices], { dim, descending: options.descending ?? false });
   return { values: withGradient("sort", values, indices, x, dim), indices };
 }
 
