@@ -21,7 +21,7 @@ const COMMANDS = `/clear  forget what was said
  *
  * @param args the command line after `chat`
  * @throws {UsageError | ModelError | DownloadError | FormatError | BackendError} as it goes wrong
- * @throws {Interrupted} when it is interrupted at the prompt, or before
+ * @throws {Interrupted | Terminated} when it is interrupted at the prompt, or either happens before
  */
 export async function chat(args: readonly string[]): Promise<void> {
   const request = parseChat(args);

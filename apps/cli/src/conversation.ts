@@ -2,6 +2,10 @@
  * A model with the key/value cache of what it last read and wrote: of a new prompt, only what differs from there on is
  * computed. A prompt is always given whole; that a chat's next turn goes on from the last is found by comparing tokens, so
  * a template that writes the past differently costs time and never correctness.
+ *
+ * Products of one row round otherwise than those of many, so what was found in the cache may show in an answer. Logits of
+ * SmolLM2-135M on wasm moved by up to 0.7 with int8 activations, and 2 of 12 greedy answers with them; with f32 by 2e-5,
+ * and no answer.
  */
 import {
   generateTokens,

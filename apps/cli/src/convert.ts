@@ -12,7 +12,7 @@ import { ProgressBar } from "./progress.ts";
  *
  * @param args the command line after `convert`
  * @throws {UsageError | ModelError | FormatError | ShapeError | BackendError} as it goes wrong
- * @throws {Interrupted} when it is interrupted
+ * @throws {Interrupted | Terminated} when it is interrupted, or asked to terminate
  */
 export async function convert(args: readonly string[]): Promise<void> {
   const request = parseConvert(args);

@@ -16,7 +16,7 @@ const CHUNK_TOKENS = 32; // of the prompt, between two looks at whether to stop
  *
  * @param args the command line after `generate`
  * @throws {UsageError | ModelError | DownloadError | FormatError | ShapeError | BackendError} as it goes wrong
- * @throws {Interrupted} when it is interrupted
+ * @throws {Interrupted | Terminated} when it is interrupted, or asked to terminate
  */
 export async function generate(args: readonly string[]): Promise<void> {
   const request = parseGenerate(args);

@@ -18,8 +18,8 @@ export const MODEL_HELP = `  --model PATH|URL|NAME  a GGUF file, a Hugging Face 
                          or a known name (default ${DEFAULT_MODEL})
   --backend NAMES        where to compute: scalar, wasm, webgpu, or several with commas,
                          of which the first that is there is taken (default auto)
-  --activations KIND     what wasm multiplies quantised weights by: int8, the fast way (default),
-                         or f32, the exact one
+  --activations KIND     what wasm multiplies quantised weights by: int8, the fast way
+                         (default), or f32, the exact one
   --check-weights        read all weights first, and name the first that is NaN or infinite`;
 
 /** Options that say how tokens are chosen. */

@@ -91,22 +91,25 @@ Deno.test("what cannot be done is one line on stderr and code 1", async () => {
   });
 });
 
-Deno.test("an interrupt ends the text with code 130", async () => {
+Deno.test("an interrupt, a request to terminate and a reader that leaves end the text with a code, and nothing said", async () => {
   await withFolder(async (folder) => {
     const path = join(folder, "model.gguf");
     await Deno.writeFile(path, successorGguf({ ends: false, contextLength: 1_000_000 }));
-    const child = command(["--model", path, "--max-tokens", "1000000", "abc"]).spawn();
-    const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    assert("defgh".startsWith(((await reader.read()).value ?? "none").slice(0, 5)));
-    child.kill("SIGINT");
-    const [{ code, signal }, stderr] = await Promise.all([
-      child.status,
-      new Response(child.stderr).text(),
-      (async () => {
-        while (!(await reader.read()).done);
-      })(),
-    ]);
-    assertEquals([code, signal], [130, null]);
-    assert(!stderr.includes("heed:"), stderr);
+    for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], [undefined, 0]] as const) {
+      const child = command(["--model", path, "--max-tokens", "1000000", "abc"]).spawn();
+      const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+      assert("defgh".startsWith(((await reader.read()).value ?? "none").slice(0, 5)));
+      if (signal === undefined) await reader.cancel();
+      else child.kill(signal);
+      const [status, stderr] = await Promise.all([
+        child.status,
+        new Response(child.stderr).text(),
+        (async () => {
+          while (!(await reader.read()).done);
+        })(),
+      ]);
+      assertEquals([status.code, status.signal], [code, null], stderr);
+      assert(!stderr.includes("heed:"), stderr);
+    }
   });
 });

@@ -10,6 +10,9 @@ export const SERVE_HELP = `heed serve
 
 Serves a model over HTTP, as programs for the OpenAI API speak it (/v1/models, /v1/completions,
 /v1/chat/completions), and the explorer for browsers (/). One answer is computed at a time.
+What a prompt shares with the one before it is not computed again. With int8 activations that
+rounds otherwise, and the same request may get another answer; --activations f32 makes answers
+at temperature 0 repeat.
 
 ${MODEL_HELP}
   --host HOST            where to listen (default 127.0.0.1, which only this machine reaches)
