@@ -1,6 +1,6 @@
 /**
  * A random Llama for the explorer's tests, as a GGUF file of 300 kB: 3 layers, 8 query heads on 4 key/value heads, printable
- * ASCII and the line's end as its tokens, so that it writes `<` and `&` as gladly as letters.
+ * ASCII, the line's end and the two bytes of `é` as its tokens, so that it writes `<` and `&` as gladly as letters.
  */
 import {
   arrayValue,
@@ -14,8 +14,8 @@ import {
 
 const [LAYERS, E, HEADS, KV_HEADS, D, MLP] = [3, 64, 8, 4, 8, 96];
 const F32 = 0;
-/** As byte-level BPE writes them: a space is Ġ, a line's end Ċ. */
-const TOKENS = ["Ċ", "Ġ", ...Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i))];
+/** As byte-level BPE writes them: a space is Ġ, a line's end Ċ, and é is Ã©. */
+const TOKENS = ["Ċ", "Ġ", ...Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i)), "Ã", "©"];
 
 /** Numbers from -1 to 1 that are the same each time (Park and Miller's generator). */
 function* noise(seed: number): Generator<number, never> {

@@ -89,6 +89,32 @@ Deno.test("explorer: a token that is pointed at shades what it looks at, and arr
     await tab.page.mouse.move(box.x + box.width * 2.5 / 14, box.y + box.height * 7.5 / 14);
     await tab.says("#cell-says", /^“g” to “i”: weight 0/);
     await tab.says("#token-says", /^Token 7, “g”/);
+    await tab.page.mouse.move(0, 0);
+    await tab.page.locator("#heatmap canvas").press("ArrowLeft");
+    await tab.says("#cell-says", /^“g” to “n”: weight 0/);
+    await tab.page.locator("#heatmap canvas").press("ArrowUp");
+    await tab.says("#cell-says", /^“n” to “n”: weight 0/);
+    await tab.page.locator("#heatmap canvas").press("End");
+    await tab.says("#cell-says", /hidden: it comes later$/);
+    const width = async (): Promise<string | null> => await tab.page.locator("#cache svg").getAttribute("width");
+    const before = await width();
+    await tab.page.setViewportSize({ width: 900, height: 900 });
+    await tab.page.waitForFunction((before) => {
+      const now = document.querySelector("#cache svg")?.getAttribute("width");
+      return now !== before && Number(now) === document.querySelector("#cache")?.clientWidth;
+    }, before);
+  });
+});
+
+Deno.test("explorer: a character of two tokens is whole in texts, and the first of them stands for none", async () => {
+  await explorer.visit({}, async (visit) => {
+    const tab = await visit.open();
+    await tab.load();
+    await tab.generate("née", 1);
+    assertEquals((await tab.page.locator("#tokens .token").allInnerTexts()).slice(0, 4), ["n", "◌", "é", "e"]);
+    await tab.says("#original-text", /^née/);
+    await tab.page.locator("#kv-heads").press("End");
+    await tab.says("#regrouped-text", /^née/);
   });
 });
 
@@ -139,6 +165,12 @@ Deno.test("explorer: fewer key/value heads change text and attention, and the or
     }
     assertEquals(await tab.text("#original-text"), original);
     assertEquals(await tab.pixels("#original-map"), map);
+    await tab.slowDown();
+    await tab.begin("another text", 8);
+    await tab.page.locator("#tokens .written").nth(2).waitFor();
+    assertEquals(await tab.text("#regrouped-text"), ""); // that of the text before is gone
+    await tab.says("#regrouped-text", /^another text/);
+    await tab.page.locator("#kv-heads:not(:disabled)").waitFor();
     await tab.page.locator("#kv-heads").press("Home");
     await tab.says("#regrouped-title", /^Regrouped$/);
   });
@@ -271,6 +303,55 @@ Deno.test("explorer: a broken connection is taken up where it broke", async () =
     const own = visit.errors.filter((error) => !error.includes("net::ERR_")); // the browser notes each broken connection
     visit.errors.splice(0, Infinity, ...own);
   });
+});
+
+Deno.test("explorer: a server that sends no parts, and breaks off each time, is given up", async () => {
+  let asked = 0;
+  const first = (request: Request): Response | undefined => {
+    if (!request.url.endsWith("/models/tiny.gguf")) return undefined;
+    if (request.headers.has("range")) return new Response(explorer.bytes); // asking: all of it, as it knows no parts
+    asked++;
+    let sent = 0;
+    const body = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        await new Promise((resolve) => setTimeout(resolve, 20)); // so that what was sent has left
+        if (sent === 100_000) return controller.close(); // though more was promised
+        controller.enqueue(explorer.bytes.subarray(sent, sent += 100_000));
+      },
+    });
+    return new Response(body, { headers: { "content-length": `${explorer.bytes.length}` } });
+  };
+  await explorer.visit({ first }, async (visit) => {
+    const tab = await visit.open();
+    await tab.row("tiny.gguf").getByRole("button", { name: "Load" }).click();
+    await tab.says("#problem", /the connection breaks after .* load it again to begin anew/);
+    assert(asked >= 3 && asked < 10, `asked ${asked} times`);
+    visit.errors.splice(0, Infinity, ...visit.errors.filter((error) => !error.includes("net::ERR_"))); // as above
+  });
+});
+
+Deno.test("explorer: a model that is another one by now at its old address is offered, and replaces the one kept", async () => {
+  const other = await Deno.makeTempFile({ suffix: ".gguf" });
+  const bytes = new Uint8Array([...explorer.bytes, ...new Uint8Array(32)]);
+  await Deno.writeFile(other, bytes);
+  const listed = { ...explorer.listed({ sha256: SHA256 }) };
+  try {
+    await explorer.visit({ models: [listed] }, async (visit) => {
+      const tab = await visit.open();
+      await tab.load();
+      const sha256 = createHash("sha256").update(bytes).digest("hex");
+      Object.assign(listed, { path: other, byteLength: bytes.length, sha256 });
+      await tab.page.reload();
+      await tab.row("kept here").waitFor();
+      await tab.row("as the server has it now").getByRole("button", { name: "Load" }).click();
+      await tab.loaded();
+      await tab.page.click("#open-models");
+      assertEquals(await tab.page.locator("#model-list li").count(), 1);
+      assert((await tab.page.locator("#model-list li").innerText()).includes("kept here"));
+    });
+  } finally {
+    await Deno.remove(other);
+  }
 });
 
 Deno.test("explorer: a Hugging Face folder is chosen as its files, and writes what its tokenizer spells", async () => {

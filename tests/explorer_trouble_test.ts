@@ -63,6 +63,9 @@ Deno.test("explorer: a file by address that is no model that runs here is not do
     await tab.page.fill("#url", `${visit.url}elsewhere/nowhere.gguf`);
     await tab.page.locator("#url-form button").click();
     await tab.says("#problem", /Cannot download nowhere.gguf: the server answers 404 Not Found/);
+    await tab.page.fill("#url", "http://127.0.0.1:9/100%.gguf");
+    await tab.page.locator("#url-form button").click();
+    await tab.says("#problem", /Cannot load 100%.gguf: this page's policy lets it read other sites by https alone/);
     assertEquals(await tab.page.locator("#model-list li:not(.empty)").count(), 0);
     visit.errors.splice(0, Infinity, ...visit.errors.filter((error) => !/status of 404/.test(error))); // the browser's own line
   });
@@ -259,6 +262,34 @@ async function watchShifts({ page }: Tab): Promise<void> {
     }).observe({ type: "layout-shift", buffered: true });
   });
 }
+
+Deno.test("explorer: without a worker the page says so at each call, and without storage its colours still change", async () => {
+  const first = ({ url }: Request): Response | undefined =>
+    url.endsWith("/worker.js") ? new Response("no", { status: 404 }) : undefined;
+  await explorer.visit({ first }, async (visit) => {
+    const tab = await visit.open();
+    const { page } = tab;
+    await tab.says("#problem", /Cannot start the page's worker/);
+    for (let i = 0; i < 2; i++) {
+      await page.fill("#url", `${visit.url}a.gguf`);
+      await page.locator("#url-form button").click();
+      await tab.says("#problem", /Cannot start the page's worker: .*; reload the page/);
+      await page.click("#close-problem");
+    }
+    await page.addInitScript(() => {
+      Object.defineProperty(globalThis, "localStorage", {
+        get: () => {
+          throw new DOMException("refused", "SecurityError");
+        },
+      });
+    });
+    await page.reload();
+    await page.click("#close-models");
+    await page.click("#theme");
+    await page.getByRole("button", { name: "Colours: light" }).waitFor();
+    visit.errors.splice(0, Infinity, ...visit.errors.filter((error) => !/status of 404/.test(error))); // the browser's own line
+  });
+});
 
 Deno.test("explorer: colours follow the system until they are chosen, and the choice is remembered", async () => {
   await explorer.visit({}, async (visit) => {

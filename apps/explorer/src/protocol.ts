@@ -183,7 +183,7 @@ export type News =
   | { readonly news: "backend"; readonly choice: BackendChoice; readonly description: string }
   | { readonly news: "prompt"; readonly tokens: readonly Token[]; readonly pace: Pace }
   | { readonly news: "token"; readonly token: Token; readonly pace: Pace }
-  | { readonly news: "finished"; readonly reason: "end" | "length" | "stopped" | "failed" };
+  | { readonly news: "finished" };
 
 /** What the worker sends. */
 export type Reply =

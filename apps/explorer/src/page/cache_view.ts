@@ -12,6 +12,7 @@ const LEAST_TOKENS = 32;
 export function cacheView(store: PageStore): void {
   const place = byId("cache");
   store.view(["cacheBytes", "model", "plot", "width"], ({ tokens, cacheBytes, model, plot }) => {
+    if (model === undefined) say(byId("cache-says"), "What a model keeps of each token appears here.");
     if (model === undefined || plot === undefined) return place.replaceChildren();
     show(place, chart(plot, model, tokens.length, place.clientWidth));
     const perToken = bytesPerToken(model, model.kvHeads);

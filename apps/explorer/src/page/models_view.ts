@@ -19,9 +19,17 @@ export function modelsView(store: PageStore, actions: Actions): void {
   byId("open-models").addEventListener("click", () => dialog.showModal());
   byId("close-models").addEventListener("click", () => dialog.close());
   byId("cancel").addEventListener("click", () => void actions.cancel());
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") void actions.list(); // another tab may have loaded or removed some
+  });
   takeAddress(store, actions);
   takeFiles(store, actions, dialog);
-  store.view(["offered", "stored", "loading"], (state) => drawList(state, actions));
+  let drawn = "";
+  store.view(["offered", "stored", "loading"], (state) => {
+    const now = JSON.stringify([state.offered, state.stored, state.loading !== undefined]);
+    if (now !== drawn) drawList(state, actions); // else a button could be gone while it is being pressed
+    drawn = now;
+  });
   store.view(["loading"], ({ loading }) => drawLoading(loading));
   store.view(["stored"], ({ stored }) => void sayStorage(stored));
   store.view(["model"], ({ model }) => {

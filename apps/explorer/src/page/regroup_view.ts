@@ -80,7 +80,9 @@ function sentence(state: State): string {
   if (model?.kvHeads === 1) return "This model has one key/value head already.";
   if (tokens.length === 0) return "Move the slider once there is a text.";
   if (generating && kvHeads !== model?.kvHeads) return "It reads and writes the text once that is there.";
-  if (regroup?.tokens === undefined) return "Move the slider: heads are averaged, and the text is read and written again.";
+  if (regroup?.tokens === undefined) {
+    return "Move the slider: heads are averaged, and the text is read and written again.";
+  }
   const logits = `After the original's text, logits differ by ${formatNumber(regroup.largestDifference)} at most.`;
   if (weights === undefined || weights.tokens !== regroupedLook?.tokens || weights.layer !== regroupedLook.layer) {
     return logits;

@@ -15,6 +15,7 @@ const DEGREES = 180 / Math.PI;
 export function ropeView(store: PageStore): void {
   const place = byId("rope");
   store.view(["token", "key", "model", "plot", "width"], ({ token, key, tokens, model, plot }) => {
+    if (model === undefined) say(byId("rope-says"), "A model's pairs appear here, a clock each.");
     if (model === undefined || plot === undefined) return place.replaceChildren();
     const { ropeFrequencies: frequencies } = model;
     show(place, clocks(plot, frequencies, token, key, place.clientWidth));

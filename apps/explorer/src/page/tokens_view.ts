@@ -33,10 +33,20 @@ export function tokensView(store: PageStore): void {
     shade(box, state);
     say(says, sentence(state));
   });
+  store.view(["token"], ({ token, follows }) => {
+    const chip = chipOf(box, token);
+    if (chip !== undefined && !follows) reveal(box, chip);
+  });
 }
 
 function chipOf(box: HTMLElement, index: number): HTMLElement | undefined {
   return box.children[index] as HTMLElement | undefined; // drawTokens makes nothing else
+}
+
+/** Scrolls the text, and not the page, to a token that is out of sight. */
+function reveal(box: HTMLElement, chip: HTMLElement): void {
+  const [outer, inner] = [box.getBoundingClientRect(), chip.getBoundingClientRect()];
+  if (inner.bottom <= outer.top || inner.top >= outer.bottom) box.scrollTop += inner.top - outer.top - outer.height / 2;
 }
 
 function choose(store: PageStore, target: EventTarget | null): void {

@@ -101,12 +101,11 @@ export class Session {
   }
 
   async #write(args: ArgsOf<"generate">, signal: AbortSignal): Promise<void> {
-    let reason: "end" | "length" | "stopped" | "failed" = "failed";
     try {
       await this.#turns.take(() => this.#read(args));
-      reason = await this.#goOn(args, signal);
+      await this.#goOn(args, signal);
     } finally {
-      this.#tell({ news: "finished", reason });
+      this.#tell({ news: "finished" });
     }
   }
 
@@ -127,28 +126,27 @@ export class Session {
     this.#tell({ news: "prompt", tokens: ids.map(spell), pace: paceOf(running, speed) });
   }
 
-  async #goOn(args: ArgsOf<"generate">, signal: AbortSignal): Promise<"end" | "length" | "stopped"> {
+  async #goOn(args: ArgsOf<"generate">, signal: AbortSignal): Promise<void> {
     const { tokenizer, config } = this.#found!; // as above
     const { temperature, seed } = args;
     let speed = new Speed();
     let on = this.#running;
     for (let step = 0; step < args.maxTokens; step++) {
       await nextTask();
-      if (signal.aborted) return "stopped";
-      const end = await this.#turns.take(async () => {
+      if (signal.aborted) return;
+      const goesOn = await this.#turns.take(async () => {
         const running = this.#need();
         if (running !== on) [on, speed] = [running, new Speed()]; // another backend since the last token
         const { run } = running;
-        if (run.ids.length >= Math.min(MOST_TOKENS, config.maxPositionEmbeddings)) return "length";
+        if (run.ids.length >= Math.min(MOST_TOKENS, config.maxPositionEmbeddings)) return false;
         const id = sampleToken(run.logits, { temperature, seed }, step, run.ids);
-        if (tokenizer.endIds.has(id)) return "end";
+        if (tokenizer.endIds.has(id)) return false;
         await speed.measure(1, () => run.feed([id]));
         this.#tell({ news: "token", token: this.#spell!(id), pace: paceOf(running, speed) });
-        return undefined;
+        return true;
       });
-      if (end !== undefined) return end;
+      if (!goesOn) return;
     }
-    return "length";
   }
 
   /** Scores or weights of a layer; undefined where there is no text yet, or no such model. */
