@@ -6,7 +6,7 @@
  */
 import type { Backend, BackendDescription, Kernels } from "../../core/src/backend.ts";
 import { byteLengthOf, type DType } from "../../core/src/dtype.ts";
-import { BackendError, internalError } from "../../core/src/errors.ts";
+import { BackendError, checkNames, internalError } from "../../core/src/errors.ts";
 import { MemoryAccount } from "../../core/src/memory.ts";
 import { ScalarBuffer } from "./buffer.ts";
 import { attention } from "./kernels/attention.ts";
@@ -34,9 +34,12 @@ export interface ScalarBackendOptions {
   readonly memoryBudgetBytes?: number;
 }
 
+const OPTIONS = { memoryBudgetBytes: true } as const satisfies Record<keyof ScalarBackendOptions, true>;
+
 /**
  * A backend of plain loops in TypeScript: every op, every dtype, on any engine.
  *
+ * @throws {ShapeError} when an option is unknown or out of its range
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
@@ -48,6 +51,7 @@ export interface ScalarBackendOptions {
  * ```
  */
 export function createScalarBackend(options: ScalarBackendOptions = {}): Backend<ScalarBuffer> {
+  checkNames("create the scalar backend", options, OPTIONS);
   return new ScalarBackend(options);
 }
 

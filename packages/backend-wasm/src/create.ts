@@ -1,15 +1,17 @@
 /** Making a WebAssembly backend: which build, how many threads, and why not more. */
-import { BackendError } from "../../core/src/errors.ts";
+import { BackendError, checkNames, ShapeError, showValue } from "../../core/src/errors.ts";
 import type { Backend } from "../../core/src/backend.ts";
+import { checkMemoryBudget } from "../../core/src/memory.ts";
 import { type MatmulActivations, WasmBackend } from "./backend.ts";
 import type { WasmBuffer } from "./buffer.ts";
 import { compileSource, start, type Started, type WasmBuild, wasmBytes, type WasmSource } from "./instance.ts";
+import { FOREIGN_BACKEND_OPTIONS, WASM_OPTIONS } from "./option_names.ts";
 import { type Abilities, probe } from "./probe.ts";
 import { Workers } from "./workers.ts";
 
 /** Settings of {@linkcode createWasmBackend}. */
 export interface WasmBackendOptions {
-  /** Threads that share the work, the caller among them; `"auto"`, the default, for as many as the machine has. */
+  /** Threads that share the work, the caller among them, at most 64; `"auto"`, the default, for what the machine has. */
   readonly threads?: number | "auto";
   /** The kernels, for those who serve the file themselves; from within when left out. */
   readonly wasm?: WasmSource;
@@ -29,11 +31,15 @@ export interface WasmBackendOptions {
 /** More threads than this gain nothing that was measured, and each takes memory of its own. */
 const MOST_THREADS = 16;
 
+/** More than this are a mistake: each is a worker, and a thousand take minutes to start. */
+const THREADS_LIMIT = 64;
+
 /**
  * A backend of WebAssembly kernels, on as many threads as there may be. It needs no file, header or permission; where
  * threads cannot be had, the same call gives one thread, and `describe()` says why.
  *
  * @throws {BackendError} when WebAssembly or its SIMD is not there, or the bytes given are not ours
+ * @throws {ShapeError} when an option is unknown or out of its range
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
@@ -48,7 +54,9 @@ const MOST_THREADS = 16;
  * ```
  */
 export async function createWasmBackend(options: WasmBackendOptions = {}): Promise<Backend<WasmBuffer>> {
-  const wanted = checkThreads(options.threads ?? "auto");
+  checkNames("create the wasm backend", options, WASM_OPTIONS, FOREIGN_BACKEND_OPTIONS);
+  checkOptions(options);
+  const wanted = options.threads ?? "auto";
   const abilities = probe();
   if (!abilities.simd) throw new BackendError("Cannot create the wasm backend: WebAssembly with SIMD is not there");
   const started = await startKernels(options, abilities);
@@ -63,11 +71,23 @@ export async function createWasmBackend(options: WasmBackendOptions = {}): Promi
   });
 }
 
-function checkThreads(threads: number | "auto"): number | "auto" {
-  if (threads === "auto" || (Number.isInteger(threads) && threads >= 1)) return threads;
-  throw new BackendError(
-    `Cannot create the wasm backend with ${threads} threads: give a whole number from 1, or "auto"`,
-  );
+/** ShapeErrors: after a BackendError another backend would be taken, and nobody would learn of the mistake. */
+function checkOptions(options: WasmBackendOptions): void {
+  const { threads = "auto", build = "plain", matmulActivations = "int8", memoryBudgetBytes = Infinity } = options;
+  const refuse = (what: string, expected: string) =>
+    new ShapeError(`Cannot create the wasm backend with ${what}: ${expected}`);
+  if (threads !== "auto" && !(Number.isInteger(threads) && threads >= 1 && threads <= THREADS_LIMIT)) {
+    throw refuse(`${showValue(threads)} threads`, `give a whole number from 1 to ${THREADS_LIMIT}, or "auto"`);
+  }
+  if (build !== "plain" && build !== "threads") {
+    throw refuse(`build ${showValue(build)}`, 'it is "plain" or "threads", or left out for the faster');
+  }
+  if (matmulActivations !== "int8" && matmulActivations !== "f32") {
+    throw refuse(`matmulActivations ${showValue(matmulActivations)}`, 'they are "int8" or "f32"');
+  }
+  const { workerTimeoutMs = 1 } = options;
+  if (!(workerTimeoutMs > 0)) throw refuse(`workerTimeoutMs ${showValue(workerTimeoutMs)}`, "it is above 0");
+  checkMemoryBudget(memoryBudgetBytes);
 }
 
 async function startKernels({ wasm, build }: WasmBackendOptions, abilities: Abilities): Promise<Started> {

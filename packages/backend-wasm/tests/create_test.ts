@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { BackendError, rand, tensor, tidy } from "../../core/mod.ts";
+import { BackendError, rand, ShapeError, tensor, tidy } from "../../core/mod.ts";
 import { WasmBackend } from "../src/backend.ts";
 import { start } from "../src/instance.ts";
 import { createWasmBackend, wasmBytes } from "../mod.ts";
@@ -36,12 +36,42 @@ Deno.test("without isolation the same call gives one thread and says why", async
 });
 
 Deno.test("a wrong number of threads is refused", async () => {
-  for (const threads of [0, -1, 1.5, NaN]) {
+  for (const threads of [0, -1, 1.5, NaN, 65, 1000]) {
     await assertRejects(
       () => createWasmBackend({ threads }),
-      BackendError,
-      `Cannot create the wasm backend with ${threads} threads: give a whole number from 1, or "auto"`,
+      ShapeError,
+      `Cannot create the wasm backend with ${threads} threads: give a whole number from 1 to 64, or "auto"`,
     );
+  }
+});
+
+Deno.test("unknown options and values are refused before anything is started", async () => {
+  const refusals: readonly [options: object, message: string][] = [
+    [{ numThreads: 2 }, 'Cannot create the wasm backend with an option "numThreads": there is none; use threads'],
+    [
+      { foo: 1 },
+      'Cannot create the wasm backend with an option "foo": there is none; use threads, wasm, build, matmulActivations, memoryBudgetBytes, workerTimeoutMs',
+    ],
+    [
+      { build: "simd" },
+      'Cannot create the wasm backend with build "simd": it is "plain" or "threads", or left out for the faster',
+    ],
+    [
+      { matmulActivations: "i8" },
+      'Cannot create the wasm backend with matmulActivations "i8": they are "int8" or "f32"',
+    ],
+    [{ workerTimeoutMs: 0 }, "Cannot create the wasm backend with workerTimeoutMs 0: it is above 0"],
+    [
+      { memoryBudgetBytes: "1GB" },
+      'Cannot keep to memoryBudgetBytes "1GB": it is a number of bytes, or left out for no end',
+    ],
+    [
+      { memoryBudgetBytes: NaN },
+      "Cannot keep to memoryBudgetBytes NaN: it is a number of bytes, or left out for no end",
+    ],
+  ];
+  for (const [options, message] of refusals) {
+    assertEquals((await assertRejects(() => createWasmBackend(options), ShapeError)).message, message);
   }
 });
 

@@ -4,7 +4,7 @@
  */
 import type { Backend, Kernel, KernelName, Kernels, LayoutDemand, Operand } from "./backend.ts";
 import { type DType, isBlock } from "./dtype.ts";
-import { BackendError, DTypeError, showShape } from "./errors.ts";
+import { BackendError, DTypeError, showShape, showValue } from "./errors.ts";
 import { collapse, Layout } from "./layout.ts";
 import { Storage } from "./memory.ts";
 import { numelOf, type Shape } from "./shape.ts";
@@ -63,6 +63,18 @@ export function allocate(backend: Backend, shape: Shape, dtype: DType, constant 
     );
   }
   return new Tensor(new Storage(backend, dtype, numelOf(shape), shape, constant), Layout.contiguous(shape));
+}
+
+/**
+ * Refuses what callers without types may pass in a tensor's place.
+ *
+ * @param what the operation, and what it was to be done with: `matmul [2, 3]`
+ * @param expected what would do
+ * @throws {DTypeError} when it is no tensor
+ */
+export function checkTensor(what: () => string, x: unknown, expected = "a Tensor"): asserts x is Tensor {
+  if (x instanceof Tensor) return;
+  throw new DTypeError(`Cannot ${what()} with ${showValue(x)}: it is ${expected}; make one with tensor()`);
 }
 
 /**

@@ -57,15 +57,14 @@ export function checkNames(
   foreign: Readonly<Record<string, string>> = {},
 ): void {
   if (options === undefined) return;
-  const names = Object.keys(known);
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw new ShapeError(
-      `Cannot ${what} with options ${showValue(options)}: they are an object of ${names.join(", ")}`,
-    );
-  }
+  const names = () => Object.keys(known).join(", "); // ops come here on every call: only errors write it out
+  const noOptions = () =>
+    new ShapeError(`Cannot ${what} with options ${showValue(options)}: they are an object of ${names()}`);
+  if (typeof options !== "object" || options === null || Array.isArray(options)) throw noOptions();
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(known, name)) continue;
-    const instead = Object.hasOwn(foreign, name) ? foreign[name] : names.join(", ");
+    if (options.constructor !== undefined && options.constructor.name !== "Object") throw noOptions(); // a tensor, say
+    const instead = Object.hasOwn(foreign, name) ? foreign[name] : names();
     throw new ShapeError(`Cannot ${what} with an option "${name}": there is none; use ${instead}`);
   }
 }

@@ -12,7 +12,7 @@
  */
 import type { Backend } from "./backend.ts";
 import { byteLengthOf, type DType, dtypeInfo } from "./dtype.ts";
-import { BackendError, internalError, showShape } from "./errors.ts";
+import { BackendError, internalError, ShapeError, showShape, showValue } from "./errors.ts";
 import type { Shape } from "./shape.ts";
 
 /** What is known of one live buffer; entries form a list, so that adding and removing one is a few writes. */
@@ -25,6 +25,17 @@ interface Allocation {
   previous: Allocation | undefined;
   next: Allocation | undefined;
   freed: boolean;
+}
+
+/**
+ * @ignore Refuses a budget that no sum of bytes could be held against.
+ * @throws {ShapeError} unless it is a number from 0
+ */
+export function checkMemoryBudget(budgetBytes: unknown): void {
+  if (typeof budgetBytes === "number" && budgetBytes >= 0) return;
+  throw new ShapeError(
+    `Cannot keep to memoryBudgetBytes ${showValue(budgetBytes)}: it is a number of bytes, or left out for no end`,
+  );
 }
 
 /** Live bytes of one backend, its budget, and the largest live storages. */
@@ -45,8 +56,10 @@ export class MemoryAccount {
    * An empty account.
    *
    * @param budgetBytes bytes that may be live at once; without end when left out
+   * @throws {ShapeError} unless it is a number from 0
    */
   constructor(budgetBytes = Infinity) {
+    checkMemoryBudget(budgetBytes);
     this.budgetBytes = budgetBytes;
   }
 

@@ -4,7 +4,7 @@
  * one before it was not; it never falls back to one that was not named.
  */
 import type { Backend } from "./backend.ts";
-import { BackendError } from "./errors.ts";
+import { BackendError, showValue } from "./errors.ts";
 
 /** Makes a backend, or throws a {@linkcode BackendError} that says why there is none here. */
 export type BackendFactory = (options?: unknown) => Backend | Promise<Backend>;
@@ -49,6 +49,11 @@ export class BackendRegistry {
    * @throws {BackendError} when a name is unknown, or none is there, with the reason of each
    */
   async create(names: string | readonly string[], options?: unknown): Promise<CreatedBackend> {
+    if (typeof names !== "string" && !Array.isArray(names)) { // from JavaScript anything may come
+      throw new BackendError(
+        `Cannot create a backend by ${showValue(names)}: names come first, of ${this.names.join(", ")}, then options`,
+      );
+    }
     const wanted = typeof names === "string" ? [names] : names;
     if (wanted.length === 0) {
       throw new BackendError(`Cannot create a backend: no name was given; known are ${this.names.join(", ")}`);

@@ -49,6 +49,11 @@ const SHAPES: readonly (readonly [string, readonly Tensor[], string])[] = [
     "Cannot attend with query [1, 4, 3, 8], key [1, 4, 5, 7], value [1, 4, 5, 8]: head sizes of query and key, 8 and 7, differ",
   ],
   [
+    "heads of no size",
+    [of(1, 4, 3, 0), of(1, 4, 5, 0), of(1, 4, 5, 8)],
+    "Cannot attend with query [1, 4, 3, 0], key [1, 4, 5, 0], value [1, 4, 5, 8]: the head size is 0, so there are no scores",
+  ],
+  [
     "tokens of key and value",
     [of(1, 4, 3, 8), of(1, 2, 5, 8), of(1, 2, 6, 8)],
     "Cannot attend with query [1, 4, 3, 8], key [1, 2, 5, 8], value [1, 2, 6, 8]: key and value differ in heads or length",
@@ -183,7 +188,11 @@ Deno.test("attention refuses ints and blocks it cannot read", () => {
 Deno.test("attention refuses operands of two backends", () => {
   const other = createScalarBackend();
   const key = ones([1, 2, 3, 8], { backend: other });
-  assertThrows(() => scaledDotProductAttention(of(1, 2, 3, 8), key, key), BackendError, "operands live on scalar");
+  assertThrows(
+    () => scaledDotProductAttention(of(1, 2, 3, 8), key, key),
+    BackendError,
+    "Cannot attend [1, 2, 3, 8] with [1, 2, 3, 8] with [1, 2, 3, 8]: operands live on scalar",
+  );
 });
 
 Deno.test("block masks name what does not fit", async () => {

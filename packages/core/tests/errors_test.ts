@@ -5,6 +5,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { createScalarBackend } from "../../backend-scalar/mod.ts";
 import {
+  addmm,
   applyRope,
   arange,
   type Backend,
@@ -27,6 +28,7 @@ import {
   maskedSelect,
   mm,
   mseLoss,
+  normalize,
   oneHot,
   pad,
   quantizeBlocks,
@@ -63,7 +65,11 @@ function q(...shape: number[]): Tensor {
   return fromBytes(quantizeBlocks("q8_0", new Float32Array(numel)), shape, "q8_0", { backend });
 }
 
-type Refusal = readonly [call: () => unknown, type: typeof ShapeError | typeof DTypeError, message: string];
+type Refusal = readonly [
+  call: () => unknown,
+  type: typeof ShapeError | typeof DTypeError | typeof BackendError,
+  message: string,
+];
 
 const REFUSALS: readonly Refusal[] = [
   [() => t(2, 3).matmul(t(4, 5)), ShapeError, "Cannot matmul [2, 3] with [4, 5]: inner dimensions 3 and 4 differ"],
@@ -379,7 +385,189 @@ const REFUSALS: readonly Refusal[] = [
   [() => t(2, 3).size(2), ShapeError, "Cannot size [2, 3] along dim 2: dims go from -2 to 1"],
 ];
 
-for (const [call, type, message] of REFUSALS) {
+/** What somebody without types writes. */
+function untyped(value: unknown): never {
+  return value as never; // it fits everywhere
+}
+
+const STRANGE_OPTIONS: readonly Refusal[] = [
+  [() => t(2, 3).sum(untyped({ axis: 1 })), ShapeError, 'Cannot sum with an option "axis": there is none; use dim'],
+  [() => t(2, 3).sum(untyped(1)), ShapeError, "Cannot sum with options 1: they are an object of dim, keepdim, dtype"],
+  [
+    () => t(2, 3).mean(untyped({ dim: 1, keepdims: true })),
+    ShapeError,
+    'Cannot mean with an option "keepdims": there is none; use keepdim',
+  ],
+  [
+    () => t(2, 3).argmax(untyped({ axis: 1 })),
+    ShapeError,
+    'Cannot argmax with an option "axis": there is none; use dim',
+  ],
+  [() => t(2, 3).argmin(untyped(1)), ShapeError, "Cannot argmin with options 1: they are an object of dim, keepdim"],
+  [
+    () => t(2, 3).std(untyped({ ddof: 0 })),
+    ShapeError,
+    'Cannot std with an option "ddof": there is none; use correction',
+  ],
+  [
+    () => t(2, 3).variance(untyped({ foo: 0 })),
+    ShapeError,
+    'Cannot variance with an option "foo": there is none; use dim, keepdim, dtype, correction',
+  ],
+  [
+    () => t(2, 3).logsumexp(untyped(-1)),
+    ShapeError,
+    "Cannot logsumexp with options -1: they are an object of dim, keepdim, dtype",
+  ],
+  [
+    () => t(2, 3).vectorNorm(untyped({ ord: 1 })),
+    ShapeError,
+    'Cannot vectorNorm with an option "ord": there is none; use p',
+  ],
+  [() => t(2, 3).sort(untyped({ axis: 0 })), ShapeError, 'Cannot sort with an option "axis": there is none; use dim'],
+  [
+    () => t(2, 3).argsort(untyped(0)),
+    ShapeError,
+    "Cannot argsort with options 0: they are an object of dim, descending",
+  ],
+  [
+    () => t(2, 3).topk(1, untyped({ axis: 0 })),
+    ShapeError,
+    'Cannot topk with an option "axis": there is none; use dim',
+  ],
+  [
+    () => rmsNorm(t(2, 3), untyped(t(3))),
+    ShapeError,
+    "Cannot rmsNorm with options an object of Tensor: they are an object of normalizedShape, weight, eps",
+  ],
+  [
+    () => rmsNorm(t(2, 3), untyped({ epsilon: 1 })),
+    ShapeError,
+    'Cannot rmsNorm with an option "epsilon": there is none; use eps',
+  ],
+  [
+    () => layerNorm(t(2, 3), [3], untyped(t(3))),
+    ShapeError,
+    "Cannot layerNorm with options an object of Tensor: they are an object of weight, bias, eps",
+  ],
+  [
+    () => groupNorm(t(2, 4), 2, untyped({ epsilon: 1 })),
+    ShapeError,
+    'Cannot groupNorm with an option "epsilon": there is none; use eps',
+  ],
+  [
+    () => normalize(t(2, 3), untyped({ axis: 1 })),
+    ShapeError,
+    'Cannot normalize with an option "axis": there is none; use dim',
+  ],
+  [() => t(2).clamp(untyped(0)), ShapeError, "Cannot clamp with options 0: they are an object of min, max"],
+  [
+    () => addmm(t(2, 2), t(2, 2), t(2, 2), untyped({ gamma: 1 })),
+    ShapeError,
+    'Cannot addmm with an option "gamma": there is none; use beta, alpha',
+  ],
+  [
+    () => crossEntropy(t(2, 3), i(2), untyped({ ignore_index: 0 })),
+    ShapeError,
+    'Cannot crossEntropy with an option "ignore_index": there is none; use ignoreIndex',
+  ],
+  [
+    () => crossEntropy(t(2, 3), i(2), untyped({ reduction: "avg" })),
+    ShapeError,
+    'Cannot crossEntropy with reduction "avg": it is "mean", "sum" or "none"',
+  ],
+  [
+    () => mseLoss(t(2), t(2), untyped({ reduction: null })),
+    ShapeError,
+    'Cannot mseLoss with reduction null: it is "mean", "sum" or "none"',
+  ],
+];
+
+function disposed(...shape: number[]): Tensor {
+  const x = t(...shape);
+  x.dispose();
+  return x;
+}
+
+/** What is no tensor, or none any more. */
+const STRANGE_OPERANDS: readonly Refusal[] = [
+  [() => t(2, 2).matmul(untyped(3)), DTypeError, "Cannot matmul [2, 2] with 3: it is a Tensor; make one with tensor()"],
+  [
+    () => t(2).add(untyped(undefined)),
+    DTypeError,
+    "Cannot add [2] with undefined: it is a number or a Tensor; make one with tensor()",
+  ],
+  [
+    () => t(2).add(untyped("3")),
+    DTypeError,
+    'Cannot add [2] with "3": it is a number or a Tensor; make one with tensor()',
+  ],
+  [
+    () => t(2).eq(untyped([1, 2])),
+    DTypeError,
+    "Cannot eq [2] with [1, 2]: it is a number or a Tensor; make one with tensor()",
+  ],
+  [() => where(untyped(true), 1, t(2)), DTypeError, "Cannot where with true: it is a Tensor; make one with tensor()"],
+  [
+    () => where(b(2), t(2), untyped(null)),
+    DTypeError,
+    "Cannot where [2] with null: it is a number or a Tensor; make one with tensor()",
+  ],
+  [
+    () => (einsum as (...all: unknown[]) => Tensor)("ij,jk->ik", t(2, 2), t(2, 2)), // as in PyTorch
+    ShapeError,
+    'Cannot einsum "ij,jk->ik" of an object of Tensor: operands are a list; write einsum("ij,jk->ik", [a, b])',
+  ],
+  [
+    () => einsum("i,i", [t(2), untyped(3)]),
+    DTypeError,
+    'Cannot einsum "i,i" with 3: it is a Tensor; make one with tensor()',
+  ],
+  [
+    () => cat(untyped(t(2))),
+    ShapeError,
+    "Cannot cat an object of Tensor: it takes a list of tensors; write cat([a, b])",
+  ],
+  [() => stack([t(2), untyped(3)]), DTypeError, "Cannot stack with 3: it is a Tensor; make one with tensor()"],
+  [
+    () => linear(t(2, 2), untyped(3)),
+    DTypeError,
+    "Cannot linear [2, 2] with 3: it is a weight, a Tensor; make one with tensor()",
+  ],
+  [
+    () => linear(t(2, 2), t(2, 2), untyped(3)),
+    DTypeError,
+    "Cannot linear [2, 2] with 3: it is a bias, a Tensor; make one with tensor()",
+  ],
+  [
+    () => gather(t(2), 0, untyped(1)),
+    DTypeError,
+    "Cannot gather by an index with 1: it is a Tensor; make one with tensor()",
+  ],
+  ...([
+    ["add", (x) => x.add(1)],
+    ["sum", (x) => x.sum()],
+    ["mean", (x) => x.mean()],
+    ["sort", (x) => x.sort()],
+    ["cast", (x) => x.to("f32")],
+    ["softmax", (x) => x.softmax(0)],
+    ["logSoftmax", (x) => x.logSoftmax(0)],
+    ["rmsNorm", (x) => rmsNorm(x)],
+    ["layerNorm", (x) => layerNorm(x, [2])],
+    ["gather", (x) => gather(x, 0, i(2))],
+  ] as const satisfies readonly (readonly [string, (x: Tensor) => unknown])[]).map(([op, run]): Refusal => [
+    () => run(disposed(2)),
+    BackendError,
+    `Cannot ${op} [2]: it was disposed of; keep it out of using and tidy`,
+  ]),
+  [
+    () => linear(t(2, 2), disposed(2, 2)),
+    BackendError,
+    "Cannot linear [2, 2] with [2, 2]: operand 1 was disposed of",
+  ],
+];
+
+for (const [call, type, message] of [...REFUSALS, ...STRANGE_OPTIONS, ...STRANGE_OPERANDS]) {
   Deno.test(message, () => {
     assertEquals(assertThrows(call, type).message, message);
   });

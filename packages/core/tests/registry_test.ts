@@ -54,6 +54,15 @@ Deno.test("an unknown name is refused before any factory runs", async () => {
   assertEquals(made, 0);
 });
 
+Deno.test("options in the place of names are refused", async () => {
+  const options = { threads: 2 } as unknown as string; // from JavaScript
+  const error = await assertRejects(() => registry().create(options), BackendError);
+  assertEquals(
+    error.message,
+    "Cannot create a backend by an object of Object: names come first, of gpu, simd, plain, later, then options",
+  );
+});
+
 Deno.test("none there: the reason of each, and no other backend instead", async () => {
   const error = await assertRejects(() => registry().create(["gpu", "simd"]), BackendError);
   assertEquals(

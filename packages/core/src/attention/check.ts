@@ -1,4 +1,5 @@
 /** The checks of an attention call, all before anything is allocated; each error names every shape and the remedy. */
+import { commonBackend } from "../dispatch.ts";
 import { dtypeInfo, isFloat } from "../dtype.ts";
 import { checkNames, DTypeError, ShapeError, showShape, showValue } from "../errors.ts";
 import { Tensor } from "../tensor.ts";
@@ -67,6 +68,7 @@ export function checkAttention(
   if (options.window !== undefined) checkNames("attend with a window", options.window, WINDOW);
   checkTensors(query, view, options);
   const sizes = checkShapes(query, view);
+  checkBackends(query, view, options);
   checkDTypes(query, view);
   checkNumbers(options);
   checkMask(options, sizes);
@@ -123,6 +125,13 @@ function requireTensor(name: string, x: unknown): void {
   throw new DTypeError(`Cannot attend with ${name} ${showValue(x)}: it is a Tensor; make one with tensor()`);
 }
 
+/** Before heads are split, so that shapes are the caller's. */
+function checkBackends(query: Tensor, { keys, values }: KeyValueView, options: AttentionOptions): void {
+  const operands = [query, keys, values];
+  for (const name of TENSOR_OPTIONS) if (options[name] !== undefined) operands.push(options[name]);
+  commonBackend("attend", operands);
+}
+
 /** What would be read wrongly from a cache. */
 function checkCached(view: KeyValueView, options: AttentionOptions, { length }: AttentionSizes): void {
   const { causal, offset, keyLengths, blockMask } = options;
@@ -163,6 +172,7 @@ function checkShapes(query: Tensor, view: KeyValueView): AttentionSizes {
     throw refuse(rows === 1 || batch === 1 ? "batch sizes differ; expand the one of 1" : "batch sizes differ");
   }
   if (size !== keySize) throw refuse(`head sizes of query and key, ${size} and ${keySize}, differ`);
+  if (size === 0) throw refuse("the head size is 0, so there are no scores");
   if (keyHeads !== values.shape[1] || keys.shape[2] !== values.shape[2]) {
     throw refuse("key and value differ in heads or length");
   }

@@ -7,7 +7,7 @@ import type { Tensor } from "../tensor.ts";
 import { gelu, silu } from "./primitives/unary.ts";
 import { where } from "./primitives/where.ts";
 import { chunk } from "./views/slice.ts";
-import { ShapeError, showShape } from "../errors.ts";
+import { checkNames, ShapeError, showShape } from "../errors.ts";
 
 /** `x` above 0, `slope * x` below. */
 export function leakyRelu(x: Tensor, slope = 0.01): Tensor {
@@ -77,6 +77,7 @@ export function geglu(gate: Tensor, up: Tensor, approximate: "none" | "tanh" = "
 
 /** x held between bounds; a bound left out does not hold. NaN stays. */
 export function clamp(x: Tensor, bounds: { min?: number | null; max?: number | null }): Tensor {
+  checkNames("clamp", bounds, { min: true, max: true });
   const { min = null, max = null } = bounds;
   return tidy(() => {
     const above = min === null ? x.clone() : where(x.lt(min), min, x);

@@ -5,7 +5,8 @@
  * Operands are contracted from left to right. Each step is one batched matmul: letters of both that live on are batch,
  * letters of both that end here are inner, the rest belong to one side.
  */
-import { ShapeError, showShape } from "../errors.ts";
+import { checkTensor } from "../dispatch.ts";
+import { ShapeError, showShape, showValue } from "../errors.ts";
 import { tidy } from "../memory.ts";
 import { numelOf } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -34,6 +35,12 @@ interface Labelled {
  * ```
  */
 export function einsum(equation: string, operands: readonly Tensor[]): Tensor {
+  if (!Array.isArray(operands)) { // from JavaScript: PyTorch takes them one by one
+    throw new ShapeError(
+      `Cannot einsum "${equation}" of ${showValue(operands)}: operands are a list; write einsum("${equation}", [a, b])`,
+    );
+  }
+  for (const x of operands) checkTensor(() => `einsum "${equation}"`, x);
   const refuse = (why: string) =>
     new ShapeError(`Cannot einsum "${equation}" of ${operands.map((x) => showShape(x.shape)).join(" with ")}: ${why}`);
   const { inputs, output } = parse(equation, operands, refuse);

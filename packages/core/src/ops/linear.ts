@@ -1,5 +1,6 @@
 /** Matrix products by the names PyTorch has for them, each with the ranks it insists on. */
-import { ShapeError, showShape } from "../errors.ts";
+import { checkTensor, commonBackend } from "../dispatch.ts";
+import { checkNames, ShapeError, showShape } from "../errors.ts";
 import { tidy } from "../memory.ts";
 import type { Tensor } from "../tensor.ts";
 import { matmul } from "./primitives/matmul.ts";
@@ -21,6 +22,9 @@ function ranks(op: string, a: Tensor, rankA: number, b: Tensor, rankB: number): 
  * @throws {ShapeError} when sizes differ
  */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  checkTensor(() => `linear ${showShape(x.shape)}`, weight, "a weight, a Tensor");
+  if (bias !== undefined) checkTensor(() => `linear ${showShape(x.shape)}`, bias, "a bias, a Tensor");
+  commonBackend("linear", bias === undefined ? [x, weight] : [x, weight, bias]);
   if (weight.rank < 1 || weight.rank > 2 || x.shape.at(-1) !== weight.shape.at(-1)) {
     throw new ShapeError(
       `Cannot linear ${showShape(x.shape)} with a weight ${showShape(weight.shape)}: last sizes must agree`,
@@ -76,6 +80,8 @@ export interface AddmmOptions {
   readonly alpha?: number;
 }
 
+const ADDMM_OPTIONS = { beta: true, alpha: true } as const satisfies Record<keyof AddmmOptions, true>;
+
 function added(base: Tensor, product: Tensor, { beta = 1, alpha = 1 }: AddmmOptions): Tensor {
   const scaled = alpha === 1 ? product : product.mul(alpha);
   return beta === 0 ? scaled : scaled.add(beta === 1 ? base : base.mul(beta));
@@ -83,10 +89,12 @@ function added(base: Tensor, product: Tensor, { beta = 1, alpha = 1 }: AddmmOpti
 
 /** `beta * base + alpha * a · b` of matrices. @throws {ShapeError} when sizes do not fit */
 export function addmm(base: Tensor, a: Tensor, b: Tensor, options: AddmmOptions = {}): Tensor {
+  checkNames("addmm", options, ADDMM_OPTIONS);
   return tidy(() => added(base, mm(a, b), options));
 }
 
 /** `beta * base + alpha * a · b` of batches of matrices. @throws {ShapeError} when sizes do not fit */
 export function baddbmm(base: Tensor, a: Tensor, b: Tensor, options: AddmmOptions = {}): Tensor {
+  checkNames("baddbmm", options, ADDMM_OPTIONS);
   return tidy(() => added(base, bmm(a, b), options));
 }

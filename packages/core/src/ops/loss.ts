@@ -1,5 +1,5 @@
 /** Losses (`torch.nn.functional`), with the reduction over all rows. */
-import { DTypeError, ShapeError, showShape } from "../errors.ts";
+import { checkNames, DTypeError, ShapeError, showShape, showValue } from "../errors.ts";
 import { tidy } from "../memory.ts";
 import { sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -19,6 +19,22 @@ export interface CrossEntropyOptions {
   readonly labelSmoothing?: number | undefined;
 }
 
+const CROSS_ENTROPY_OPTIONS = { reduction: true, ignoreIndex: true, labelSmoothing: true } as const satisfies Record<
+  keyof CrossEntropyOptions,
+  true
+>;
+
+const FOREIGN: Readonly<Record<string, string>> = {
+  ignore_index: "ignoreIndex",
+  label_smoothing: "labelSmoothing",
+  weight: 'reduction: "none", and weigh the losses of rows',
+};
+
+function checkReduction(op: string, reduction: Reduction): void {
+  if (reduction === "mean" || reduction === "sum" || reduction === "none") return;
+  throw new ShapeError(`Cannot ${op} with reduction ${showValue(reduction)}: it is "mean", "sum" or "none"`);
+}
+
 /**
  * Cross entropy of logits with class indices.
  *
@@ -28,7 +44,9 @@ export interface CrossEntropyOptions {
  * @throws {ShapeError} when shapes differ, or a target is outside `[0, V)`
  */
 export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntropyOptions = {}): Tensor {
+  checkNames("crossEntropy", options, CROSS_ENTROPY_OPTIONS, FOREIGN);
   const { reduction = "mean", ignoreIndex = -100, labelSmoothing = 0 } = options;
+  checkReduction("crossEntropy", reduction);
   if (logits.rank !== 2 || target.rank !== 1 || logits.shape[0] !== target.shape[0]) {
     throw new ShapeError(
       `Cannot crossEntropy logits ${showShape(logits.shape)} with target ${
@@ -59,11 +77,14 @@ export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntro
 
 /** Squared differences, averaged unless told otherwise. @throws {ShapeError} when shapes differ */
 export function mseLoss(a: Tensor, b: Tensor, options: { reduction?: Reduction } = {}): Tensor {
+  checkNames("mseLoss", options, { reduction: true });
+  const { reduction = "mean" } = options;
+  checkReduction("mseLoss", reduction);
   if (!sameShape(a.shape, b.shape)) {
     throw new ShapeError(`Cannot mseLoss ${showShape(a.shape)} with ${showShape(b.shape)}: shapes differ`);
   }
   return tidy(() => {
     const losses = a.sub(b).square();
-    return options.reduction === "none" ? losses : options.reduction === "sum" ? losses.sum() : losses.mean();
+    return reduction === "none" ? losses : reduction === "sum" ? losses.sum() : losses.mean();
   });
 }

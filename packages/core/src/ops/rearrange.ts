@@ -1,6 +1,6 @@
 /** Copies in another arrangement: joining, repeating, rolling, flipping, padding. Composed of views, copies and gathers. */
-import { allocate, commonBackend } from "../dispatch.ts";
-import { ShapeError, showShape } from "../errors.ts";
+import { allocate, checkTensor, commonBackend } from "../dispatch.ts";
+import { ShapeError, showShape, showValue } from "../errors.ts";
 import { record, type Vjp } from "../grad/node.ts";
 import { tidy } from "../memory.ts";
 import { normalizeDim, normalizeDims, numelOf, type Shape } from "../shape.ts";
@@ -13,12 +13,21 @@ import { expand, unsqueeze } from "./views/expand.ts";
 import { reshape } from "./views/reshape.ts";
 import { narrow } from "./views/slice.ts";
 
+/** Callers without types may forget the brackets. */
+function checkList(op: string, tensors: unknown): void {
+  if (!Array.isArray(tensors)) {
+    throw new ShapeError(`Cannot ${op} ${showValue(tensors)}: it takes a list of tensors; write ${op}([a, b])`);
+  }
+  for (const x of tensors) checkTensor(() => op, x);
+}
+
 /**
  * Tensors joined along a dim they may differ in; empty 1-D tensors are passed over, as in PyTorch.
  *
  * @throws {ShapeError} when there are none, or other sizes differ
  */
 export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
+  checkList("cat", tensors);
   const shapes = tensors.map((t) => showShape(t.shape)).join(" with ");
   const parts = tensors.filter((t) => t.rank !== 1 || t.numel > 0);
   const first = parts[0] ?? tensors[0];
@@ -49,6 +58,7 @@ export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
 
 /** Tensors of one shape joined along a new dim. @throws {ShapeError} when there are none, or shapes differ */
 export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
+  checkList("stack", tensors);
   const first = tensors[0];
   if (first === undefined) throw new ShapeError("Cannot stack []: there must be at least one tensor");
   if (tensors.some((t) => showShape(t.shape) !== showShape(first.shape))) {

@@ -1,14 +1,17 @@
 /** Reductions composed of others: means, variances, log-sum-exp, vector norms, extremes with their indices. */
 import { isFloat } from "../dtype.ts";
-import { DTypeError, showShape } from "../errors.ts";
+import { checkNames, DTypeError, showShape } from "../errors.ts";
 import { tidy } from "../memory.ts";
 import { normalizeDims } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { noGrad } from "../grad/no_grad.ts";
+import { FOREIGN_DIM_OPTIONS } from "./option_names.ts";
 import { gather } from "./primitives/gather.ts";
 import { amax, argmax, argmin, type ReduceOptions, sum } from "./primitives/reduce.ts";
 import type { SortResult } from "./primitives/sort.ts";
 import { where } from "./primitives/where.ts";
+
+const REDUCE_OPTIONS = { dim: true, keepdim: true, dtype: true } as const satisfies Record<keyof ReduceOptions, true>;
 
 function count(op: string, x: Tensor, options: ReduceOptions): number {
   return normalizeDims(op, options.dim, x.shape).reduce((n, d) => n * x.shape[d]!, 1);
@@ -22,6 +25,8 @@ function checkFloat(op: string, x: Tensor): void {
 
 /** The mean over dims. @throws {DTypeError} when x is not of floats */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
+  checkNames("mean", options, REDUCE_OPTIONS, FOREIGN_DIM_OPTIONS);
+  x.checkAlive("mean");
   checkFloat("mean", x);
   return tidy(() => sum(x, options).div(count("mean", x, options)));
 }
@@ -32,8 +37,14 @@ export interface VarianceOptions extends ReduceOptions {
   readonly correction?: number | undefined;
 }
 
+const VARIANCE_OPTIONS = {
+  ...REDUCE_OPTIONS,
+  correction: true,
+} as const satisfies Record<keyof VarianceOptions, true>;
+
 /** The variance over dims (`torch.var`). @throws {DTypeError} when x is not of floats */
 export function variance(x: Tensor, options: VarianceOptions = {}): Tensor {
+  checkNames("variance", options, VARIANCE_OPTIONS, FOREIGN_DIM_OPTIONS);
   checkFloat("variance", x);
   return tidy(() => {
     const centred = x.sub(mean(x, { dim: options.dim, keepdim: true }));
@@ -44,11 +55,13 @@ export function variance(x: Tensor, options: VarianceOptions = {}): Tensor {
 
 /** The standard deviation over dims. @throws {DTypeError} when x is not of floats */
 export function std(x: Tensor, options: VarianceOptions = {}): Tensor {
+  checkNames("std", options, VARIANCE_OPTIONS, FOREIGN_DIM_OPTIONS);
   return tidy(() => variance(x, options).sqrt());
 }
 
 /** `log(sum(exp(x)))` over dims, without overflow; rows of -Infinity give -Infinity. */
 export function logsumexp(x: Tensor, options: ReduceOptions = {}): Tensor {
+  checkNames("logsumexp", options, REDUCE_OPTIONS, FOREIGN_DIM_OPTIONS);
   if (!isFloat(x.dtype)) return tidy(() => logsumexp(x.to("f32"), options));
   return tidy(() => {
     const top = noGrad(() => {
@@ -72,8 +85,11 @@ export interface VectorNormOptions extends ReduceOptions {
   readonly p?: number | undefined;
 }
 
+const VECTOR_NORM_OPTIONS = { ...REDUCE_OPTIONS, p: true } as const satisfies Record<keyof VectorNormOptions, true>;
+
 /** The p-norm over dims (`torch.linalg.vector_norm`). @throws {DTypeError} when x is not of floats */
 export function vectorNorm(x: Tensor, options: VectorNormOptions = {}): Tensor {
+  checkNames("vectorNorm", options, VECTOR_NORM_OPTIONS, FOREIGN_DIM_OPTIONS);
   checkFloat("vectorNorm", x);
   const { p = 2, ...over } = options;
   return tidy(() => {

@@ -6,11 +6,12 @@
  */
 import { callFused } from "../../dispatch.ts";
 import { type DType, isFloat } from "../../dtype.ts";
-import { DTypeError, ShapeError, showShape } from "../../errors.ts";
+import { checkNames, DTypeError, ShapeError, showShape } from "../../errors.ts";
 import { isGradEnabled } from "../../grad/no_grad.ts";
 import { tidy } from "../../memory.ts";
 import { sameShape, type Shape } from "../../shape.ts";
 import type { Tensor } from "../../tensor.ts";
+import { FOREIGN_NORM_OPTIONS } from "../option_names.ts";
 
 /** Settings of `rmsNorm`. */
 export interface RmsNormOptions {
@@ -31,6 +32,16 @@ export interface LayerNormOptions {
   /** Added to the variance; 1e-5 when left out. */
   readonly eps?: number | undefined;
 }
+
+const LAYER_NORM_OPTIONS = { weight: true, bias: true, eps: true } as const satisfies Record<
+  keyof LayerNormOptions,
+  true
+>;
+const RMS_NORM_OPTIONS = { normalizedShape: true, weight: true, eps: true } as const satisfies Record<
+  keyof RmsNormOptions,
+  true
+>;
+const NORMALIZE_OPTIONS = { p: true, dim: true, eps: true } as const;
 
 const EPSILON: Partial<Record<DType, number>> = { f32: 2 ** -23, f16: 2 ** -10, bf16: 2 ** -7, f64: 2 ** -52 };
 
@@ -62,6 +73,8 @@ function wide(x: Tensor): Tensor {
  * @throws {DTypeError} when x is not of floats
  */
 export function rmsNorm(x: Tensor, options: RmsNormOptions = {}): Tensor {
+  checkNames("rmsNorm", options, RMS_NORM_OPTIONS, FOREIGN_NORM_OPTIONS);
+  x.checkAlive("rmsNorm");
   const normalized = options.normalizedShape ?? x.shape.slice(-1);
   const { weight } = options;
   check("rmsNorm", x, normalized, [weight]);
@@ -86,6 +99,8 @@ export function rmsNorm(x: Tensor, options: RmsNormOptions = {}): Tensor {
  * @throws {DTypeError} when x is not of floats
  */
 export function layerNorm(x: Tensor, normalizedShape: Shape, options: LayerNormOptions = {}): Tensor {
+  checkNames("layerNorm", options, LAYER_NORM_OPTIONS, FOREIGN_NORM_OPTIONS);
+  x.checkAlive("layerNorm");
   const { weight, bias, eps = 1e-5 } = options;
   check("layerNorm", x, normalizedShape, [weight, bias]);
   return tidy(() => {
@@ -106,6 +121,7 @@ export function layerNorm(x: Tensor, normalizedShape: Shape, options: LayerNormO
  * @throws {ShapeError} when the channels do not divide into groups
  */
 export function groupNorm(x: Tensor, groups: number, options: LayerNormOptions = {}): Tensor {
+  checkNames("groupNorm", options, LAYER_NORM_OPTIONS, FOREIGN_NORM_OPTIONS);
   const channels = x.shape[1];
   if (channels === undefined || !Number.isInteger(groups) || groups < 1 || channels % groups !== 0) {
     throw new ShapeError(`Cannot groupNorm ${showShape(x.shape)} in ${groups} groups: dim 1 must divide into them`);
@@ -121,6 +137,7 @@ export function groupNorm(x: Tensor, groups: number, options: LayerNormOptions =
 
 /** x divided by its p-norm along a dim, or by eps where that is smaller (`torch.nn.functional.normalize`). */
 export function normalize(x: Tensor, options: { p?: number; dim?: number; eps?: number } = {}): Tensor {
+  checkNames("normalize", options, NORMALIZE_OPTIONS, FOREIGN_NORM_OPTIONS);
   const { p = 2, dim = 1, eps = 1e-12 } = options;
   return tidy(() => x.div(x.vectorNorm({ p, dim, keepdim: true }).clamp({ min: eps })));
 }

@@ -31,6 +31,7 @@ function shifted(x: Tensor, dim: number): Tensor {
  * @throws {ShapeError} when dim is out of range
  */
 export function softmax(x: Tensor, dim: number): Tensor {
+  x.checkAlive("softmax");
   const at = normalizeDim("softmax", dim, x.shape);
   if (!isFloat(x.dtype)) return tidy(() => softmax(cast(x, "f32"), dim));
   if (x.rank === 0) return tidy(() => softmax(x.reshape([1]), 0).reshape([]));
@@ -50,6 +51,7 @@ function lastDim(x: Tensor, dim: number): Tensor {
 
 /** The logarithm of softmax along a dim, exact where softmax underflows. @throws {ShapeError} */
 export function logSoftmax(x: Tensor, dim: number): Tensor {
+  x.checkAlive("logSoftmax");
   const at = normalizeDim("logSoftmax", dim, x.shape);
   if (!isFloat(x.dtype)) return tidy(() => logSoftmax(cast(x, "f32"), dim));
   if (x.rank === 0) return tidy(() => logSoftmax(x.reshape([1]), 0).reshape([]));

@@ -3,7 +3,7 @@
  * Gradients come back in the broadcast shape; the backward walk sums what broadcasting repeated.
  */
 import type { BinaryOp } from "../../backend.ts";
-import { call } from "../../dispatch.ts";
+import { call, checkTensor } from "../../dispatch.ts";
 import { type DType, dtypeInfo, promoteTypes } from "../../dtype.ts";
 import { DTypeError, showShape } from "../../errors.ts";
 import { record, type Vjp } from "../../grad/node.ts";
@@ -45,23 +45,24 @@ function run(op: BinaryOp, a: Tensor, b: Tensor, compute: DType, output: DType):
     return call("binary", [a, b], a.shape, output, { op });
   }
   const shape = b.rank === 0 ? a.shape : broadcastShapes(op, a.shape, b.shape);
-  using wideA = fit(a, compute, shape);
-  using wideB = fit(b, compute, shape);
+  using wideA = fit(op, a, compute, shape);
+  using wideB = fit(op, b, compute, shape);
   return call("binary", [wideA, wideB], shape, output, { op });
 }
 
 /** x without its gradient, cast and broadcast: what a kernel call needs of an operand. */
-export function fit(x: Tensor, dtype: DType, shape: Shape): Tensor {
-  x.checkAlive("use");
+export function fit(op: string, x: Tensor, dtype: DType, shape: Shape): Tensor {
+  x.checkAlive(op);
   if (x.dtype === dtype) {
     return new Tensor(x.storage, sameShape(x.shape, shape) ? x.layout : expandedLayout(x.layout, shape));
   }
   using plain = x.detach();
   using converted = cast(plain, dtype);
-  return fit(converted, dtype, shape);
+  return fit(op, converted, dtype, shape);
 }
 
-function checkPlain(op: string, a: Tensor, b: Tensor): void {
+function checkPlain(op: string, a: Tensor, b: unknown): asserts b is Tensor {
+  checkTensor(() => `${op} ${showShape(a.shape)}`, b, "a number or a Tensor");
   if (rankOf(a) < 3 && rankOf(b) < 3) return;
   throw new DTypeError(
     `Cannot ${op} ${a.dtype} ${showShape(a.shape)} with ${b.dtype} ${showShape(b.shape)}: ` +

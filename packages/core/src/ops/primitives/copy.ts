@@ -26,6 +26,7 @@ export function alias(x: Tensor): Tensor {
  *   no whole blocks
  */
 export function cast(x: Tensor, dtype: DType): Tensor {
+  x.checkAlive("cast");
   if (x.dtype === dtype) return alias(x);
   if (isBlock(dtype)) return quantized(x, dtype);
   return record("cast", call("copy", [x], x.shape, dtype, {}), [x], [(grad) => cast(grad, x.dtype)]);
@@ -71,7 +72,7 @@ export function copy_(target: Tensor, source: Tensor): Tensor {
   const shapes = `${showShape(source.shape)} into ${showShape(target.shape)}`;
   checkWritable("copy", target, shapes, "q8_0");
   if (isBlock(target.dtype)) checkWholeBlocks(target, shapes);
-  using wide = fit(source, source.dtype, target.shape);
+  using wide = fit("copy", source, source.dtype, target.shape);
   commonBackend("copy", [target, wide]);
   if (wide.storage !== target.storage) {
     callInto("copy", [wide], [target], {});

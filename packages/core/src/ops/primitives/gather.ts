@@ -2,7 +2,7 @@
  * Reading elements by index: one kernel serves `gather`, `indexSelect` and `embedding`, the latter two with an index
  * expanded (stride 0) over the dims it does not depend on, which kernels read as whole rows.
  */
-import { call } from "../../dispatch.ts";
+import { call, checkTensor } from "../../dispatch.ts";
 import { isBlock } from "../../dtype.ts";
 import { DTypeError, ShapeError, showShape } from "../../errors.ts";
 import { record } from "../../grad/node.ts";
@@ -20,6 +20,8 @@ import { scatterAdd } from "./scatter.ts";
  * @throws {DTypeError}
  */
 export function checkIndex(op: string, index: Tensor): void {
+  checkTensor(() => `${op} by an index`, index);
+  index.checkAlive(op);
   if (index.dtype === "i32" || index.dtype === "u8") return;
   throw new DTypeError(
     `Cannot ${op} with an index ${index.dtype} ${showShape(index.shape)}: indices are i32; use to("i32")`,
@@ -35,6 +37,7 @@ export function checkIndex(op: string, index: Tensor): void {
  * @throws {DTypeError} when the index is not of ints
  */
 export function gather(x: Tensor, dim: number, index: Tensor): Tensor {
+  x.checkAlive("gather");
   checkIndex("gather", index);
   const at = normalizeDim("gather", dim, x.shape);
   if (x.rank !== index.rank || x.shape.some((size, i) => i !== at && index.shape[i]! > size)) {

@@ -10,7 +10,7 @@
  *
  * The right operand may be block-quantised; the result has the left one's dtype.
  */
-import { call } from "../../dispatch.ts";
+import { call, checkTensor } from "../../dispatch.ts";
 import { dtypeInfo } from "../../dtype.ts";
 import { DTypeError, ShapeError, showShape } from "../../errors.ts";
 import { record } from "../../grad/node.ts";
@@ -48,6 +48,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
 }
 
 function check(a: Tensor, b: Tensor): void {
+  checkTensor(() => `matmul ${showShape(a.shape)}`, b);
   const shapes = () => `${showShape(a.shape)} with ${showShape(b.shape)}`; // only errors write it out
   if (a.rank === 0 || b.rank === 0) throw new ShapeError(`Cannot matmul ${shapes()}: a scalar has no dims; use mul`);
   const [inner, other] = [a.shape.at(-1), b.shape.at(b.rank === 1 ? 0 : -2)];
@@ -85,7 +86,7 @@ function product(a: Tensor, b: Tensor): Tensor {
 function run(a: Tensor, b: Tensor, batch: Shape, shape: Shape): Tensor {
   if (a.shape.at(-1) === 0) return filled(a.backend, shape, a.dtype, 0); // an empty sum
   if (batch.length === 0) return call("matmul", [a, b], shape, a.dtype, {});
-  using wideA = fit(a, a.dtype, [...batch, ...a.shape.slice(-2)]);
-  using wideB = fit(b, b.dtype, [...batch, ...b.shape.slice(-2)]);
+  using wideA = fit("matmul", a, a.dtype, [...batch, ...a.shape.slice(-2)]);
+  using wideB = fit("matmul", b, b.dtype, [...batch, ...b.shape.slice(-2)]);
   return call("matmul", [wideA, wideB], shape, a.dtype, {});
 }

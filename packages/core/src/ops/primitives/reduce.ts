@@ -5,10 +5,11 @@
 import type { ReduceOp } from "../../backend.ts";
 import { call } from "../../dispatch.ts";
 import { type DType, dtypeInfo, isFloat } from "../../dtype.ts";
-import { DTypeError, ShapeError, showShape } from "../../errors.ts";
+import { checkNames, DTypeError, ShapeError, showShape } from "../../errors.ts";
 import { record } from "../../grad/node.ts";
 import { normalizeDims, sameShape, type Shape } from "../../shape.ts";
 import type { Tensor } from "../../tensor.ts";
+import { FOREIGN_DIM_OPTIONS } from "../option_names.ts";
 import { filled } from "./fill.ts";
 import { fit } from "./binary.ts";
 import { alias } from "./copy.ts";
@@ -26,6 +27,9 @@ export interface ReduceOptions {
   readonly dtype?: DType | undefined;
 }
 
+const ARG_OPTIONS = { dim: true, keepdim: true } as const satisfies Record<keyof ArgOptions, true>;
+const REDUCE_OPTIONS = { ...ARG_OPTIONS, dtype: true } as const satisfies Record<keyof ReduceOptions, true>;
+
 const IDENTITY: Partial<Record<ReduceOp, number>> = { sum: 0, prod: 1, any: 0, all: 1 };
 
 function outputDType(op: ReduceOp, dtype: DType): DType {
@@ -41,6 +45,8 @@ function keptShape(shape: Shape, dims: readonly number[]): number[] {
 }
 
 function reduce(op: ReduceOp, x: Tensor, options: ReduceOptions): { out: Tensor; dims: number[] } {
+  const known = op === "argmax" || op === "argmin" ? ARG_OPTIONS : REDUCE_OPTIONS;
+  checkNames(op, options, known, FOREIGN_DIM_OPTIONS);
   const dims = normalizeDims(op, options.dim, x.shape);
   if (dtypeInfo(x.dtype).kind === "block") {
     throw new DTypeError(`Cannot ${op} ${x.dtype} ${showShape(x.shape)}: convert with to("f32") first`);
@@ -57,7 +63,7 @@ function reduce(op: ReduceOp, x: Tensor, options: ReduceOptions): { out: Tensor;
     }
     return { out: filled(x.backend, shape, dtype, identity), dims };
   }
-  using source = fit(x, options.dtype ?? x.dtype, x.shape);
+  using source = fit(op, x, options.dtype ?? x.dtype, x.shape);
   using ordered = permute(source, [...kept, ...dims]);
   using flat = call("reduce", [ordered], kept.map((i) => x.shape[i]!), dtype, { op, dims: dims.length });
   return { out: reshape(flat, shape), dims };

@@ -15,7 +15,7 @@ function scan(op: "sum" | "prod", x: Tensor, dim: number): Tensor {
     throw new DTypeError(`Cannot cum${op} ${x.dtype} ${showShape(x.shape)}: convert with to("f32") first`);
   }
   const at = normalizeDim(`cum${op}`, dim, x.shape);
-  if (x.rank === 0) return fit(x, x.dtype, x.shape);
+  if (x.rank === 0) return fit(`cum${op}`, x, x.dtype, x.shape);
   return call("scan", [x], x.shape, isFloat(x.dtype) ? x.dtype : "i32", { op, dim: at });
 }
 

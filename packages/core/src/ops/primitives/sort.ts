@@ -1,10 +1,11 @@
 /** Sorting along a dim: stable, NaN last in ascending order, with the indices that sort. */
 import { allocate, callFresh } from "../../dispatch.ts";
 import { dtypeInfo } from "../../dtype.ts";
-import { DTypeError, ShapeError, showShape } from "../../errors.ts";
+import { checkNames, DTypeError, ShapeError, showShape } from "../../errors.ts";
 import { record } from "../../grad/node.ts";
 import { normalizeDim } from "../../shape.ts";
 import type { Tensor } from "../../tensor.ts";
+import { FOREIGN_DIM_OPTIONS } from "../option_names.ts";
 import { narrow } from "../views/slice.ts";
 import { clone } from "./copy.ts";
 import { filled } from "./fill.ts";
@@ -26,8 +27,12 @@ export interface SortOptions {
   readonly descending?: boolean | undefined;
 }
 
+const SORT_OPTIONS = { dim: true, descending: true } as const satisfies Record<keyof SortOptions, true>;
+
 /** Sorted values and their indices; equal ones keep their order. @throws {ShapeError} when dim is out of range */
 export function sort(x: Tensor, options: SortOptions = {}): SortResult {
+  checkNames("sort", options, SORT_OPTIONS, FOREIGN_DIM_OPTIONS);
+  x.checkAlive("sort");
   const dim = normalizeDim("sort", options.dim ?? -1, x.shape);
   if (dtypeInfo(x.dtype).kind === "block") {
     throw new DTypeError(`Cannot sort ${x.dtype} ${showShape(x.shape)}: convert with to("f32") first`);
@@ -41,6 +46,7 @@ export function sort(x: Tensor, options: SortOptions = {}): SortResult {
 
 /** The indices that sort (`torch.argsort`, stable). */
 export function argsort(x: Tensor, options: SortOptions = {}): Tensor {
+  checkNames("argsort", options, SORT_OPTIONS, FOREIGN_DIM_OPTIONS);
   using plain = x.detach();
   const { values, indices } = sort(plain, options);
   values.dispose();
@@ -55,12 +61,15 @@ export interface TopkOptions {
   readonly largest?: boolean | undefined;
 }
 
+const TOPK_OPTIONS = { dim: true, largest: true } as const satisfies Record<keyof TopkOptions, true>;
+
 /**
  * The k largest (or smallest) elements of a dim, in order.
  *
  * @throws {ShapeError} when k is not within the dim
  */
 export function topk(x: Tensor, k: number, options: TopkOptions = {}): SortResult {
+  checkNames("topk", options, TOPK_OPTIONS, FOREIGN_DIM_OPTIONS);
   const dim = normalizeDim("topk", options.dim ?? -1, x.shape);
   const size = x.shape[dim] ?? 1;
   if (!Number.isInteger(k) || k < 0 || k > size) {

@@ -1,5 +1,5 @@
 /** Choosing between two tensors by a condition, and filling where a mask is true. */
-import { call } from "../../dispatch.ts";
+import { call, checkTensor } from "../../dispatch.ts";
 import { DTypeError, showShape } from "../../errors.ts";
 import { record } from "../../grad/node.ts";
 import { broadcastShapes } from "../../shape.ts";
@@ -16,6 +16,7 @@ import { filled } from "./fill.ts";
  * @throws {ShapeError} when the three do not broadcast
  */
 export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
+  checkTensor(() => "where", condition);
   if (condition.dtype !== "bool") {
     throw new DTypeError(
       `Cannot where ${condition.dtype} ${showShape(condition.shape)}: the condition must be bool; use ne(0)`,
@@ -29,11 +30,12 @@ export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
     using scalar = scalarLike(b, a);
     return where(condition, a, scalar);
   }
+  for (const x of [a, b]) checkTensor(() => `where ${showShape(condition.shape)}`, x, "a number or a Tensor");
   const shape = broadcastShapes("where", condition.shape, a.shape, b.shape);
   const dtype = resultType(a, b);
   using wideCondition = expand(condition, shape);
-  using wideA = fit(a, dtype, shape);
-  using wideB = fit(b, dtype, shape);
+  using wideA = fit("where", a, dtype, shape);
+  using wideB = fit("where", b, dtype, shape);
   const out = call("where", [wideCondition, wideA, wideB], shape, dtype, {});
   return record("where", out, [a, b], [
     (grad, [c]) => where(c!, grad, 0),
