@@ -9,7 +9,7 @@ import type { DType } from "../../core/src/dtype.ts";
 import { BackendError } from "../../core/src/errors.ts";
 import { MemoryAccount } from "../../core/src/memory.ts";
 import type { WebGpuBuffer } from "./buffer.ts";
-import { type AcquiredDevice, acquireDevice, type WebGpuBackendOptions } from "./device.ts";
+import { type AcquiredDevice, acquireDevice, freshAdapter, type WebGpuBackendOptions } from "./device.ts";
 import { Gpu } from "./gpu.ts";
 import { kernelsOn } from "./kernels/mod.ts";
 import { tuneMatmul } from "./kernels/matmul/tuner.ts";
@@ -179,16 +179,16 @@ export class WebGpuBackend implements Backend<WebGpuBuffer> {
   /**
    * Another backend by the same settings, on a fresh device: after a loss, the one to load a model on again.
    *
-   * @throws {BackendError} when the device was injected, or there is none any more
+   * @throws {BackendError} when the device was injected, there is none any more, or the adapter was injected and the
+   * platform gives another
    */
   async restore(): Promise<WebGpuBackend> {
     if (this.#options.device !== undefined) {
       throw new BackendError("Cannot restore webgpu: its device was injected; inject another into createWebGpuBackend");
     }
-    const { adapter: _spent, ...options } = this.#options; // an adapter gives one device
-    return await createWebGpuBackend(
-      this.#options.adapter === undefined ? options : { ...options, softwareAdapter: true },
-    );
+    const options = this.#options;
+    if (options.adapter === undefined) return await createWebGpuBackend(options);
+    return await createWebGpuBackend({ ...options, adapter: await freshAdapter(options, this.#gpu.acquired) });
   }
 
   /** What it is. @throws {BackendError} when the device is lost or disposed of */

@@ -5,7 +5,7 @@
  * devices have. Features are used where they are there, never required, and can be forced off. A software adapter is a
  * processor in disguise, slower than the WebAssembly backend, so it is taken only when asked for.
  */
-import { BackendError } from "../../core/src/errors.ts";
+import { BackendError, showValue } from "../../core/src/errors.ts";
 
 /** Settings of the WebGPU backend. */
 export interface WebGpuBackendOptions {
@@ -27,6 +27,8 @@ export interface WebGpuBackendOptions {
   /** Bytes of tensors that may be alive at once; without end when left out. */
   readonly memoryBudgetBytes?: number;
 }
+
+const POWER_PREFERENCES: readonly unknown[] = ["low-power", "high-performance"];
 
 /** Features of a device that kernels or `profile` make use of where they are there. */
 const DEVICE_FEATURES = ["shader-f16", "subgroups", "timestamp-query"] as const;
@@ -68,10 +70,11 @@ export interface AcquiredDevice {
  * A device by the settings.
  *
  * @throws {BackendError} when the engine has no WebGPU, there is no adapter, only a software one, it gives no device, or a
- * feature is unknown
+ * feature or powerPreference is unknown
  */
 export async function acquireDevice(options: WebGpuBackendOptions): Promise<AcquiredDevice> {
   checkFeatureNames(options);
+  checkPowerPreference(options);
   if (options.device !== undefined) return injectedDevice(options.device, options);
   const adapter = options.adapter ?? await findAdapter(options);
   const features = DEVICE_FEATURES.filter((name) => allowed(options, name) && adapter.features.has(name));
@@ -110,6 +113,9 @@ function languageFeatures(options: WebGpuBackendOptions): string[] {
 }
 
 function checkFeatureNames({ features = [] }: WebGpuBackendOptions): void {
+  if (!Array.isArray(features)) {
+    throw new BackendError(`Cannot create webgpu with the features ${showValue(features)}: they are an array of names`);
+  }
   const wrong = features.find((name) => !OPTIONAL_FEATURES.some((known) => known === name));
   if (wrong === undefined) return;
   throw new BackendError(
@@ -117,11 +123,34 @@ function checkFeatureNames({ features = [] }: WebGpuBackendOptions): void {
   );
 }
 
+function checkPowerPreference({ powerPreference }: WebGpuBackendOptions): void {
+  if (powerPreference === undefined || POWER_PREFERENCES.includes(powerPreference)) return;
+  const names = POWER_PREFERENCES.map(showValue).join(" or ");
+  throw new BackendError(
+    `Cannot create webgpu with powerPreference ${showValue(powerPreference)}: it is ${names}, or left out`,
+  );
+}
+
 function allowed({ features }: WebGpuBackendOptions, name: string): boolean {
   return features === undefined || features.includes(name);
 }
 
-async function findAdapter(options: WebGpuBackendOptions): Promise<GPUAdapter> {
+/**
+ * Another adapter for one that was injected and whose device was lost, since an adapter gives one device.
+ *
+ * @throws {BackendError} when the platform's is another or there is none
+ */
+export async function freshAdapter(options: WebGpuBackendOptions, lost: AcquiredDevice): Promise<GPUAdapter> {
+  const adapter = await findAdapter({ ...options, softwareAdapter: true }, lost.software === true);
+  const name = nameOf(adapter.info);
+  if (name === lost.adapterName && isSoftware(adapter.info) === lost.software) return adapter;
+  throw new BackendError(
+    `Cannot restore webgpu: its adapter (${lost.adapterName}) was injected, and the platform's is another (${name}); ` +
+      "inject a fresh one into createWebGpuBackend",
+  );
+}
+
+async function findAdapter(options: WebGpuBackendOptions, forceFallbackAdapter = false): Promise<GPUAdapter> {
   const { powerPreference = "high-performance" } = options;
   const gpu = globalThis.navigator?.gpu as GPU | undefined; // absent where the page is not secure, and in older engines
   if (gpu === undefined) {
@@ -129,7 +158,7 @@ async function findAdapter(options: WebGpuBackendOptions): Promise<GPUAdapter> {
       'Cannot create webgpu: this engine has no navigator.gpu (a page needs https, and a recent browser); use "wasm"',
     );
   }
-  const adapter = await gpu.requestAdapter({ powerPreference });
+  const adapter = await gpu.requestAdapter({ powerPreference, forceFallbackAdapter });
   if (adapter === null) throw new BackendError('Cannot create webgpu: the engine found no adapter; use "wasm"');
   if (isSoftware(adapter.info) && options.softwareAdapter !== true) {
     throw new BackendError(

@@ -118,6 +118,8 @@ async function settled(gpu: Gpu, read: Promise<Uint8Array>, what: string, lost: 
     gpu.faults.throwFirst();
     return bytes;
   } catch (error) {
+    // Of a device that was just lost reads fail first, and the loss is told by the time that it answers again.
+    if (error instanceof DOMException) await Promise.race([gpu.device.queue.onSubmittedWorkDone(), lost]);
     gpu.faults.throwFirst();
     if (!(error instanceof DOMException)) throw error;
     throw new BackendError(`Cannot ${what} on webgpu: the device gave an error instead, ${error.message}`, {

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { createScalarBackend } from "../../backend-scalar/mod.ts";
 import {
   type AttentionOptions,
+  type Backend,
   type DType,
   full,
   randn,
@@ -88,6 +89,59 @@ for (const [adapter, make] of Object.entries(ADAPTERS)) {
       using keyLengths = tensor([20], { dtype: "i32", backend });
       using output = scaledDotProductAttention(query, key, key, { keyLengths });
       assert((await output.data()).every((x) => Math.abs(Number(x) - 0.5) < 1e-6), `${times} queries`);
+    }
+  });
+
+  Deno.test(`what is hidden from some rows may be NaN or infinite, in the kernels for ${adapter}`, async () => {
+    using backend = await make();
+    for (const [times, keys] of [[1, 40], [3, 7], [5, 5], [12, 12], [33, 90], [40, 40]] as const) {
+      for (const [at, spoiler] of [[keys - 1, NaN], [keys - Math.ceil(times / 2), Infinity]] as const) {
+        const run = async (where: Backend): Promise<number[]> => {
+          using query = randn([1, 2, times, 16], { seed: 5, backend: where });
+          using key = randn([1, 1, keys, 16], { seed: 6, backend: where });
+          using value = randn([1, 1, keys, 16], { seed: 7, backend: where });
+          using spoilt = value.narrow(2, at, 1);
+          spoilt.fill_(spoiler);
+          using mask = full([1, 2, 1, keys], 1, { dtype: "bool", backend: where });
+          using hidden = mask.narrow(1, 1, 1);
+          using cell = hidden.narrow(3, at, 1);
+          cell.fill_(0); // from the second head, whose rows are among those of the first
+          const options: AttentionOptions = times === 1 ? { mask } : { causal: "lower-right" };
+          using output = scaledDotProductAttention(query, key, value, options);
+          return Array.from(await output.data(), Number);
+        };
+        const [want, got] = [await run(createScalarBackend()), await run(backend)];
+        const whole = want.filter(Number.isFinite).length;
+        assert(whole > 0 && whole < want.length, "some rows see it and some do not");
+        const wrong = got.findIndex((x, i) => !Object.is(x, want[i]) && !(Math.abs(x - want[i]!) < 3e-6));
+        assertEquals(wrong, -1, `${times} queries, ${keys} keys, ${spoiler} at ${at}, seeds 5, 6, 7`);
+      }
+    }
+  });
+
+  Deno.test(`lengths may be any i32, in the kernels for ${adapter}`, async () => {
+    using backend = await make();
+    const calls: readonly AttentionOptions[] = [
+      {},
+      { causal: "lower-right" },
+      { causal: "upper-left", window: { left: 1 } },
+      { window: { left: 3 } },
+    ];
+    for (const times of [1, 12]) {
+      for (const length of [2 ** 31 - 1, 2 ** 30, 21, 0, -5, -(2 ** 31)]) {
+        for (const options of calls) {
+          const run = async (where: Backend): Promise<number[]> => {
+            using query = randn([1, 2, times, 16], { seed: 8, backend: where });
+            using key = randn([1, 1, 20, 16], { seed: 9, backend: where });
+            using keyLengths = tensor([length], { dtype: "i32", backend: where });
+            using output = scaledDotProductAttention(query, key, key, { ...options, keyLengths });
+            return Array.from(await output.data(), Number);
+          };
+          const [want, got] = [await run(createScalarBackend()), await run(backend)];
+          const wrong = got.findIndex((x, i) => !(Math.abs(x - want[i]!) < 3e-6));
+          assertEquals(wrong, -1, `${times} queries, length ${length}, ${JSON.stringify(options)}, seeds 8, 9`);
+        }
+      }
     }
   });
 

@@ -69,6 +69,55 @@ Deno.test("a feature that there is none of is refused", async () => {
   await assertRejects(() => createWebGpuBackend({ features: ["shader-f16", "f16"] }), BackendError, message);
 });
 
+Deno.test("a power preference that there is none of is refused", async () => {
+  const message =
+    'Cannot create webgpu with powerPreference "fast": it is "low-power" or "high-performance", or left out';
+  const powerPreference = "fast" as "low-power"; // as JavaScript may have it
+  await assertRejects(() => createWebGpuBackend({ powerPreference, softwareAdapter: true }), BackendError, message);
+  const features = "shader-f16" as unknown as string[]; // as above
+  await assertRejects(
+    () => createWebGpuBackend({ features }),
+    BackendError,
+    'Cannot create webgpu with the features "shader-f16": they are an array of names',
+  );
+});
+
+Deno.test("after an injected adapter restore asks the platform for the same one again", async () => {
+  const adapter = await anyAdapter();
+  using backend = await softwareBackend({ adapter, features: [], memoryBudgetBytes: 1000 });
+  const before = backend.describe();
+  backend.device.destroy();
+  await backend.device.lost;
+  const restored = await backend.restore();
+  assertEquals(restored.describe(), before);
+  restored.device.destroy();
+  await restored.device.lost;
+  (await restored.restore()).dispose();
+});
+
+Deno.test("after an injected adapter that the platform does not give restore is refused", async () => {
+  const real = await anyAdapter();
+  const requestDevice = (descriptor: GPUDeviceDescriptor) => real.requestDevice(descriptor);
+  const info = { vendor: "", architecture: "", device: "", description: "another adapter" };
+  const adapter = { requestDevice, features: real.features, limits: real.limits, info } as unknown as GPUAdapter;
+  using backend = await softwareBackend({ adapter, tuneMatmul: false });
+  await assertRejects(
+    () => backend.restore(),
+    BackendError,
+    "Cannot restore webgpu: its adapter (another adapter) was injected, and the platform's is another (",
+  );
+});
+
+Deno.test("a read right after the device went tells of the loss", async () => {
+  for (const op of [false, true]) {
+    const backend = await createWebGpuBackend({ softwareAdapter: true });
+    using x = tensor([1, 2, 3], { backend });
+    backend.device.destroy();
+    using y = op ? x.add(1) : x.view([3]);
+    await assertRejects(() => y.data(), BackendError, "Cannot read on webgpu: the device was lost (destroyed");
+  }
+});
+
 Deno.test("two devices do not mix", async () => {
   using first = await softwareBackend();
   using second = await softwareBackend();

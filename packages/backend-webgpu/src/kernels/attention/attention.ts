@@ -4,8 +4,8 @@
  * Rows are all heads of a group at all times. They go by fours, and so do keys and elements: 4 x 4 matrices.
  *
  * - `rows`: an invocation has four rows, for itself; reads 1 element for 8 operations. The reference; it takes any
- *   sizes up to D + Dv of 1024 in 16 KiB. Software adapters take it, since they run the invocations of a workgroup one after the other, stop at barriers,
- *   and share a cache anyway.
+ *   sizes up to D + Dv of 1024 in 16 KiB. Software adapters take it, since they run the invocations of a workgroup one
+ *   after the other, stop at barriers, and share a cache anyway.
  * - `tile`: a workgroup has 32 rows and goes through the keys by 32: 64 operations for each element read from memory, 4
  *   for each from workgroup memory. For prompts on GPUs.
  * - `few_rows`: a workgroup has 4 rows and a part of the keys, which it reads once: 8 operations for each element, so it
@@ -17,7 +17,8 @@
  *
  * 9/3 heads of 64, causal prefill of 128 / 256 and decoding at 512, ms: a tile of 8 rows by 64 invocations, elements
  * singly, on LLVM pipe 58 / 265 / 12.7, on SwiftShader 147 / 519 / 14.7; `rows` with one row an invocation 15.6 / 47 /
- * 4.9 and 50 / 187 / 4.8; with four 6.5 / 15 / 3.9 and 19.6 / 56 / 3.0 (on a machine with other work). There `tile` and `few_rows` take 49 / 79 / 10.
+ * 4.9 and 50 / 187 / 4.8; with four 6.5 / 15 / 3.9 and 19.6 / 56 / 3.0 (on a machine with other work). There `tile` and
+ * `few_rows` take 49 / 79 / 10.
  *
  * Source: Dao et al., "FlashAttention" (2022), algorithm 1; Dao, "FlashAttention-2" (2023), section 3.1; Dao et al.,
  * "Flash-Decoding for long-context inference" (2023).

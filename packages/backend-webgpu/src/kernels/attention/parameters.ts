@@ -36,7 +36,12 @@ export function attentionParameters(
     ...stepsOf(blockTable, 3),
     blockTable?.shape[1] ?? 1,
     ...[f32Bits(scale), f32Bits(softcap)],
-    ...[offset === "keyLengths" ? 0 : offset, Math.min(left, ENDLESS), Math.min(right, ENDLESS), Math.min(sinkTokens, ENDLESS)],
+    ...[
+      offset === "keyLengths" ? 0 : offset,
+      Math.min(left, ENDLESS),
+      Math.min(right, ENDLESS),
+      Math.min(sinkTokens, ENDLESS),
+    ],
     ...[f32Bits(dropout?.p ?? 0), dropout?.seed[0] ?? 0, dropout?.seed[1] ?? 0],
     ...[tag, parts],
   ];
