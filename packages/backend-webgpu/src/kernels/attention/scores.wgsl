@@ -39,8 +39,8 @@ fn query_position(batch: u32, time: u32) -> i32 {
   return i32(time) + params.offset;
 }
 
-// The first and last positions that the query at `place` sees: lengths and positions may be any i32, and sums of them stop
-// at the ends.
+// The first and last positions that the query at `place` sees: lengths and positions may be any i32, and sums of them
+// stop at the ends.
 fn first_seen(place: i32) -> i32 {
   if (params.left == ENDLESS) { return -ENDLESS - 1; }
   return place - min(params.left, ENDLESS + min(place, 0));
@@ -62,8 +62,8 @@ fn value_line(batch: u32, head: u32, s: u32) -> u32 {
   return params.value_at + slot.x * params.value_b + head * params.value_h + slot.y * params.value_s;
 }
 
-// Neighbouring rows and what they may see: their times, the positions that the first and the last of them see from x to y,
-// and keys from x to y. It begins at a multiple of KEYS. Where keys do not stand in order it is all there are.
+// Neighbouring rows and what they may see: their times, the positions that the first and the last of them see from x to
+// y, and keys from x to y. It begins at a multiple of KEYS. Where keys do not stand in order it is all there are.
 struct Span {
   times: vec2u,
   seen_by_first: vec2i,
