@@ -89,7 +89,7 @@ Deno.test("the README's page", options, async (t) => {
 const PARTS = `<!DOCTYPE html>
 <pre id="out"></pre>
 <script type="module">
-  import { BackendError, tensor, Tensor } from "./heed-core.js";
+  import { ShapeError, tensor, Tensor } from "./heed-core.js";
   import { createScalarBackend } from "./heed-backend-scalar.js";
   import { createWasmBackend } from "./heed-backend-wasm.js";
   import { createWebGpuBackend } from "./heed-backend-webgpu.js";
@@ -101,6 +101,6 @@ const PARTS = `<!DOCTYPE html>
   }
   const error = await createWasmBackend({ threads: 0 }).catch((error) => error);
   const linear = new Linear({ inFeatures: 2, outFeatures: 3 }, initialized({ backend: backends[0], seed: 1 }));
-  out.append(\`\${error instanceof BackendError} \${linear.weight instanceof Tensor}\\n\`);
+  out.append(\`\${error instanceof ShapeError} \${linear.weight instanceof Tensor}\\n\`);
 </script>
 `;
