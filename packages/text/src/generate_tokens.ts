@@ -40,11 +40,12 @@ export interface GenerateTokensOptions extends SampleOptions {
  * Prompts of different lengths are padded on the left, each row with its own positions, and padding is hidden from
  * attention; a row gives what it would give alone, up to rounding. Row r draws for the seed, the step and
  * `options.row + r`, so that it also draws what it would draw alone with that `row`; `repetitionPenalty` is about the
- * row's own ids. Tokens are drawn on the model's backend, as `sampleToken` draws them up to rounding. All ends when every row has ended, or when the longest one has filled the context.
+ * row's own ids. Tokens are drawn on the model's backend, as `sampleToken` draws them up to rounding. All ends when every
+ * row has ended, or when the longest one has filled the context.
  *
  * A given cache that took prompts of different lengths holds padding as well, and after rows that ended early what they
- * would have gone on with, which a later call takes for tokens: go on from it only after equal lengths and without end tokens. The sinks of a sliding window are
- * the batch's first columns, so that a shorter row has padding there.
+ * would have gone on with, which a later call takes for tokens: go on from it only after equal lengths and without end
+ * tokens. The sinks of a sliding window are the batch's first columns, so that a shorter row has padding there.
  *
  * @param prompts ids by row
  * @returns by step, each row's id, the one that ends it included; undefined from then on
