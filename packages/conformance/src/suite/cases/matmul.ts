@@ -18,7 +18,7 @@ import { CONTRACTION_LIMITS } from "../check.ts";
 import { layoutsFor } from "../layouts.ts";
 import { RandomSource } from "../random_source.ts";
 import type { AsyncSuiteCase, SuiteCase } from "../suite_case.ts";
-import type { SuiteContext } from "../suite_context.ts";
+import { SuiteContext } from "../suite_context.ts";
 
 const SHAPES: readonly (readonly [readonly number[], readonly number[]])[] = [
   [[3], [3]],
@@ -102,12 +102,16 @@ function blockMatrix(
   rows: number,
   columns: number,
 ): { tensor: Tensor; dense: Dense } {
+  const { bytes, dense } = blockBytes(c, dtype, rows, columns);
+  return { tensor: fromBytes(bytes, [rows, columns], dtype, { backend: c.backend }), dense };
+}
+
+function blockBytes(c: SuiteContext, dtype: BlockDType, rows: number, columns: number): {
+  bytes: Uint8Array;
+  dense: Dense;
+} {
   const bytes = ENCODED.includes(dtype) ? encoded(c, dtype, rows * columns) : scaled(c, dtype, rows * columns);
-  const data = Float64Array.from(dequantizeBlocks(dtype, bytes));
-  return {
-    tensor: fromBytes(bytes, [rows, columns], dtype, { backend: c.backend }),
-    dense: { shape: [rows, columns], data },
-  };
+  return { bytes, dense: { shape: [rows, columns], data: Float64Array.from(dequantizeBlocks(dtype, bytes)) } };
 }
 
 function encoded(c: SuiteContext, dtype: BlockDType, numel: number): Uint8Array {
@@ -242,6 +246,43 @@ function constantViewCase(rows: number): AsyncSuiteCase {
   };
 }
 
+/** A constant weight of blocks, which a backend may repack: multiplied whole, by rows of it, and then gathered from. */
+function constantBlocksCase(dtype: BlockDType): AsyncSuiteCase {
+  const name = `matmul/f32 by views of a constant ${dtype}`;
+  return {
+    name,
+    needs: [dtype],
+    runAsync: async (backend) => {
+      const c = new SuiteContext(backend, name);
+      const [rows, columns] = [19, 2 * dtypeInfo(dtype).blockSize];
+      const { bytes, dense } = blockBytes(c, dtype, rows, columns);
+      using weight = await tensorFromPieces([rows, columns], dtype, onePiece(bytes), { backend });
+      const check = async (what: string, got: Tensor, want: Dense): Promise<void> => {
+        const problem = mismatch(await got.data(), want.data, want.shape, { rtol: 1e-5, atol: 1e-3 });
+        if (problem !== undefined) throw new Error(`${what}: ${problem}`);
+      };
+      for (const count of [1, 5, 40]) {
+        const data = Float64Array.from({ length: count * columns }, () => Math.fround(c.random.between(-2, 2)));
+        const x: Dense = { shape: [count, columns], data };
+        using left = c.tensorOf(x, "f32");
+        for (const [start, length] of [[0, rows], [3, 9], [18, 1]] as const) {
+          using view = weight.narrow(0, start, length);
+          using right = view.transpose(0, 1);
+          using got = matmul(left, right);
+          const part = {
+            shape: [length, columns],
+            data: dense.data.slice(start * columns, (start + length) * columns),
+          };
+          await check(`${count} rows by ${length} from ${start}`, got, oracleMatmul(x, transposed(part)));
+        }
+      }
+      using ids = c.tensorOf({ shape: [3], data: Float64Array.of(18, 0, 7) }, "i32");
+      using gathered = embedding(weight, ids);
+      await check("gathered", gathered, indexSelect(dense, 0, { shape: [3], data: Float64Array.of(18, 0, 7) }));
+    },
+  };
+}
+
 async function* onePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield await Promise.resolve(bytes);
 }
@@ -258,4 +299,5 @@ export const MATMUL_CASES: readonly (SuiteCase | AsyncSuiteCase)[] = [
   ...BLOCKS.flatMap(blockCases),
   ...[25, 33, 150, 250].map(nanBehindCase),
   ...[1, 3, 5, 8, 130].map(constantViewCase),
+  ...BLOCKS.map(constantBlocksCase),
 ];
