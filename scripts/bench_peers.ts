@@ -1,19 +1,10 @@
 /**
- * Heed and other WebAssembly libraries side by side: `deno task bench:peers [--filter TEXT] [--threads 1,2] [--rounds 7]
- * [--in chromium,deno] [--only NAMES] [--model PATH] [--native] [--backend wasm] [--out FOLDER] [--tiny]`.
- *
- * TEXT is looked for in the names of the work, of which one is `first result`; NAMES, with commas, are of participants.
- * Without a path the model is looked for where `deno task generate` keeps it, and left out if it is not there. `--native` adds
- * llama.cpp as compiled for the processor (Linux, x64; npm installs it). With `--backend webgpu` all run on WebGPU, work of its
- * own, on whatever adapter is there; --threads is then without meaning. `--tiny` tries everything but the model out on small
- * work.
+ * Heed and other WebAssembly libraries side by side, as `deno task bench:peers --help` says.
  *
  * Each participant has a browser or a process of its own. For a piece of work all make their operands ready and show that
  * their numbers are right; then rounds take everyone in turn, the machine's own limits too, so that a slow moment of the
- * machine falls on all. A participant that fails or is wrong is a line of the report. Progress goes to stderr; peers.json and
- * peers.md (peers_webgpu.json and .md) to the folder (.cache/bench). The exit code is 1 if Heed failed or was wrong, 2 if nothing could be measured.
+ * machine falls on all. A participant that fails or is wrong is a line of the report.
  */
-import { parseArgs } from "node:util";
 import {
   LIMITS,
   NATIVE,
@@ -26,11 +17,46 @@ import { readPrompts } from "../apps/bench/peers/prompt.ts";
 import { failuresOf, markdown, type Report, type Section } from "../apps/bench/peers/report.ts";
 import { isModelWork, TINY_WEBGPU_WORK, TINY_WORK, WEBGPU_WORK, WORK, type Work } from "../apps/bench/peers/work.ts";
 import { modelFolder } from "../apps/cli/src/cache_folder.ts";
+import { type CommandLine, numberOption } from "../apps/cli/src/command_line.ts";
+import { UsageError } from "../apps/cli/src/errors.ts";
 import { findChromium, launchChromium } from "./chromium.ts";
+import { runScript } from "./command_line.ts";
 import { ROOT, toFileUrl } from "./files.ts";
 import { startInChromium, startInDeno } from "./peer_hosts.ts";
 import { measureSection, type Place, type Plan } from "./peer_rounds.ts";
 import { buildSite, installNative, serveSite, SITE_URL } from "./peer_site.ts";
+
+const HELP = `deno task bench:peers
+
+Measures Heed beside other libraries. Tables go to stdout, progress to stderr; peers.json and
+peers.md, or peers_webgpu.json and .md, to a folder. The exit code is 1 if Heed failed or was
+wrong, 2 if nothing could be measured.
+
+  --filter TEXT     only work whose name has it; one is "first result"
+  --only NAMES      only these participants, with commas between
+  --in PLACES       chromium, deno or both (default chromium,deno)
+  --backend NAME    wasm (default), or webgpu: work of its own, on whatever adapter is there
+  --threads COUNTS  on wasm, one after the other (default 1,2)
+  --rounds N        how often everyone's turn comes (default 7)
+  --model PATH      SmolLM2 in GGUF (default: that of deno task generate, if it is there)
+  --native          also llama.cpp as compiled for the processor (Linux, x64; npm installs it)
+  --tiny            tries everything but the model out on small work
+  --out FOLDER      where the report goes (default .cache/bench)
+  -h, --help        show this
+`;
+
+const OPTIONS = {
+  filter: { type: "string", default: "" },
+  only: { type: "string" },
+  in: { type: "string", default: "chromium,deno" },
+  backend: { type: "string", default: "wasm" },
+  threads: { type: "string", default: "1,2" },
+  rounds: { type: "string", default: "7" },
+  model: { type: "string" },
+  native: { type: "boolean", default: false },
+  tiny: { type: "boolean", default: false },
+  out: { type: "string", default: `${ROOT}.cache/bench` },
+} as const;
 
 const MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf";
 
@@ -81,34 +107,26 @@ interface Settings {
   readonly tiny: boolean;
 }
 
-function settings(args: string[]): Settings {
-  const { values } = parseArgs({
-    args,
-    options: {
-      filter: { type: "string", default: "" },
-      threads: { type: "string", default: "1,2" },
-      rounds: { type: "string", default: "7" },
-      in: { type: "string", default: "chromium,deno" },
-      only: { type: "string" },
-      model: { type: "string" },
-      native: { type: "boolean", default: false },
-      backend: { type: "string", default: "wasm" },
-      out: { type: "string", default: `${ROOT}.cache/bench` },
-      tiny: { type: "boolean", default: false },
-    },
-  });
+function settings({ values }: CommandLine<typeof OPTIONS>): Settings {
   const { filter, model, native, backend, out, tiny } = values;
-  const threads = values.threads.split(",").map(Number);
-  const [rounds, places] = [Number(values.rounds), values.in.split(",")];
-  const wrong = [...threads, rounds].find((count) => !Number.isInteger(count) || count < 1);
-  if (wrong !== undefined) throw new Error(`--threads and --rounds are whole numbers from 1 on, and not ${wrong}`);
-  const place = places.find((name) => name !== "chromium" && name !== "deno");
-  if (place !== undefined) throw new Error(`--in is chromium, deno or both, and not ${place}`);
+  if (backend !== "wasm" && backend !== "webgpu") {
+    throw new UsageError(`Cannot use --backend "${backend}": it must be wasm or webgpu`);
+  }
+  const count = { min: 1, whole: true };
+  const threads = values.threads.split(",").map((text) => numberOption("threads", text, count)!); // each is given
+  const rounds = numberOption("rounds", values.rounds, count)!; // by default too
+  const places = listOption("in", values.in, ["chromium", "deno"]);
   const names = participantsOf(values).map(({ name }) => name);
-  const only = values.only?.split(",") ?? names;
-  const unknown = only.find((name) => !names.includes(name));
-  if (unknown !== undefined) throw new Error(`--only is some of ${names.join(", ")}, and not ${unknown}`);
+  const only = values.only === undefined ? names : listOption("only", values.only, names);
   return { filter, threads, rounds, places, only, model, native, backend, out, tiny };
+}
+
+/** Names with commas between. */
+function listOption(name: string, text: string, known: readonly string[]): readonly string[] {
+  const names = text.split(",");
+  const unknown = names.find((it) => !known.includes(it));
+  if (unknown === undefined) return names;
+  throw new UsageError(`Cannot use --${name} "${unknown}": it must be some of ${known.join(", ")}`);
 }
 
 type Who = Pick<Settings, "native" | "backend">;
@@ -179,19 +197,25 @@ async function run(options: Settings): Promise<Report> {
   };
 }
 
+/** Measures, and writes the report. @returns the exit code */
+async function measure(options: Settings): Promise<number> {
+  const report = await run(options);
+  await Deno.mkdir(options.out, { recursive: true });
+  const name = options.backend === "webgpu" ? "peers_webgpu" : "peers";
+  await Deno.writeTextFile(`${options.out}/${name}.json`, JSON.stringify(report, null, 2) + "\n");
+  await Deno.writeTextFile(`${options.out}/${name}.md`, markdown(report));
+  console.log(markdown(report));
+  console.error(`Written to ${options.out}/${name}.json and ${name}.md`);
+  return failuresOf(report).some((line) => /: heed/.test(line)) ? 1 : 0;
+}
+
 if (import.meta.main) {
-  try {
-    const options = settings(Deno.args);
-    const report = await run(options);
-    await Deno.mkdir(options.out, { recursive: true });
-    const name = options.backend === "webgpu" ? "peers_webgpu" : "peers";
-    await Deno.writeTextFile(`${options.out}/${name}.json`, JSON.stringify(report, null, 2) + "\n");
-    await Deno.writeTextFile(`${options.out}/${name}.md`, markdown(report));
-    console.log(markdown(report));
-    console.error(`Written to ${options.out}/${name}.json and ${name}.md`);
-    Deno.exit(failuresOf(report).some((line) => /: heed/.test(line)) ? 1 : 0);
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
-    Deno.exit(2);
-  }
+  await runScript({ help: HELP, options: OPTIONS }, async (line) => {
+    const options = settings(line);
+    const code = await measure(options).catch((error) => {
+      console.error(error instanceof Error ? error.message : error);
+      return 2;
+    });
+    Deno.exit(code);
+  });
 }

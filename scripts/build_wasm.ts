@@ -1,5 +1,5 @@
 /**
- * Builds the WebAssembly kernels: `build_wasm.ts [--check | --lint]`.
+ * Builds the WebAssembly kernels, as `deno task build:wasm --help` says.
  *
  * Both builds of packages/backend-wasm/crate are made by wasm-pack, stripped, and written to
  * packages/backend-wasm/generated as modules that hold the base64 of the deflated bytes: the one form that an import by
@@ -16,8 +16,26 @@ import binaryen from "binaryen";
 import { createHash } from "node:crypto";
 import { deflateRawSync, gzipSync } from "node:zlib";
 import { encodeBase64, inflate } from "../packages/backend-wasm/src/base64.ts";
+import type { CommandLine } from "../apps/cli/src/command_line.ts";
+import { UsageError } from "../apps/cli/src/errors.ts";
 import importMap from "../import_map.json" with { type: "json" };
+import { runScript } from "./command_line.ts";
 import { ROOT, walk } from "./files.ts";
+
+const HELP = `deno task build:wasm
+
+Builds the WebAssembly kernels from Rust and writes packages/backend-wasm/generated. On
+Debian, as root, it installs the toolchain where that is missing.
+
+  --check     write nothing; fail where the modules are not what their sources make
+  --lint      only look at the sources, with clippy and rustfmt
+  -h, --help  show this
+`;
+
+const OPTIONS = {
+  check: { type: "boolean", default: false },
+  lint: { type: "boolean", default: false },
+} as const;
 
 const PACKAGE = `${ROOT}packages/backend-wasm`;
 const CRATE = `${PACKAGE}/crate`;
@@ -221,16 +239,17 @@ async function lint(): Promise<void> {
   }
 }
 
-if (import.meta.main) {
-  if (Deno.args.includes("--lint")) await lint();
-  else {
-    const sources = await hashSources();
-    if (Deno.args.includes("--check")) {
-      const present = INSISTS ? await installToolchain() : await toolchain();
-      for (const [name, flags] of Object.entries(BUILDS)) console.log(await check(name, flags, sources, present));
-    } else {
-      const madeBy = await installToolchain();
-      for (const [name, flags] of Object.entries(BUILDS)) console.log(await write(name, flags, madeBy, sources));
-    }
+async function main({ values }: CommandLine<typeof OPTIONS>): Promise<void> {
+  if (values.check && values.lint) throw new UsageError("Cannot use --check with --lint: choose one");
+  if (values.lint) return await lint();
+  const sources = await hashSources();
+  if (values.check) {
+    const present = INSISTS ? await installToolchain() : await toolchain();
+    for (const [name, flags] of Object.entries(BUILDS)) console.log(await check(name, flags, sources, present));
+  } else {
+    const madeBy = await installToolchain();
+    for (const [name, flags] of Object.entries(BUILDS)) console.log(await write(name, flags, madeBy, sources));
   }
 }
+
+if (import.meta.main) await runScript({ help: HELP, options: OPTIONS }, main);

@@ -1,5 +1,5 @@
 /**
- * Makes `dist/`: `bundle.ts` builds every form of Heed that ships, with source maps and declarations, the package for npm,
+ * Makes `dist/`: builds every form of Heed that ships, with source maps and declarations, the package for npm,
  * and the pages; then it prints what each takes over the network, gzipped, and fails where that is more than it may be.
  *
  * What is where: `heed.js` is everything in one file; `heed-core.js` and its neighbours are the parts; `split/` loads
@@ -7,13 +7,22 @@
  */
 import * as esbuild from "esbuild";
 import { buildExplorer } from "../apps/explorer/build.ts";
-import { type Files, oneFile, parts, split } from "./bundle/forms.ts";
+import { type Files, type Form, oneFile, parts, split } from "./bundle/forms.ts";
 import { npmPackage } from "./bundle/npm.ts";
 import { BACKENDS, ENTRIES } from "./bundle/settings.ts";
 import { sizesOf, table } from "./bundle/sizes.ts";
-import { declarations, passOn } from "./bundle/types.ts";
+import { declarations, nameTypes, passOn } from "./bundle/types.ts";
+import { runScript } from "./command_line.ts";
 import { buildPage } from "./conformance_page.ts";
 import { ROOT } from "./files.ts";
+
+const HELP = `deno task bundle
+
+Makes dist/: Heed as one file, as parts, split and for npm, with types; the pages. Prints what
+each takes over the network, and fails where that is more than it may be.
+
+  -h, --help  show this
+`;
 
 const DIST = `${ROOT}dist`;
 
@@ -49,16 +58,23 @@ async function write(files: Files): Promise<void> {
   }
 }
 
-if (import.meta.main) {
+async function bundle(): Promise<void> {
   try {
-    const forms = { one: await oneFile(), parts: await parts(), split: await split({ minify: true, folder: "split" }) };
-    const forNpm = await split({ minify: false, folder: "npm" });
     const tree = declarations([...ENTRIES, BACKENDS].map(({ source }) => source));
+    const types = ownTypes(tree);
+    const named = (form: Form): Form => ({ ...form, files: nameTypes(form.files, types) });
+    const one = await oneFile();
+    const forms = {
+      one: named(one),
+      parts: named(await parts()),
+      split: named(await split({ minify: true, folder: "split" })),
+    };
+    const forNpm = await split({ minify: false, folder: "npm" });
     const pages = [["conformance", await buildPage()], ["explorer", await buildExplorer()]] as const;
     await write(
       new Map([
-        ...[...forms.one.files, ...forms.parts.files, ...forms.split.files, ...ownTypes(tree)],
-        ...await npmPackage(forNpm.files, forms.one.files, npmTypes(tree)),
+        ...[...forms.one.files, ...forms.parts.files, ...forms.split.files, ...types],
+        ...await npmPackage(forNpm.files, one.files, npmTypes(tree)),
         ...pages.flatMap(([name, files]) => [...files].map(([path, bytes]) => [`${name}/${path}`, bytes] as const)),
       ]),
     );
@@ -69,3 +85,5 @@ if (import.meta.main) {
     await esbuild.stop();
   }
 }
+
+if (import.meta.main) await runScript({ help: HELP, options: {} }, bundle);

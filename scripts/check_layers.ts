@@ -1,11 +1,19 @@
 /**
- * Enforces who may import whom, and prints each import that goes against the arrows: `check_layers.ts [FOLDER]`.
+ * Enforces who may import whom, and prints each import that goes against the arrows.
  *
  * Imports are read from Deno's module graph, so type imports, `import("…")` types and dynamic imports count and
  * comments do not. What core takes from its surroundings is a question of types: it is checked against a library that
  * holds the language alone, where `Deno`, `document`, `fetch` and the like are names that do not exist.
  */
+import { runScript } from "./command_line.ts";
 import { fromFileUrl, ROOT, toFileUrl, walk } from "./files.ts";
+
+const HELP = `deno task layers [FOLDER]
+
+Checks who imports whom, below a folder with packages/ and apps/ (default: this repository).
+
+  -h, --help  show this
+`;
 
 /** What the sources of a package may import besides themselves. */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
@@ -146,8 +154,12 @@ export async function checkLayers(root: string): Promise<string[]> {
 }
 
 if (import.meta.main) {
-  const complaints = await checkLayers(Deno.args[0] ?? ROOT);
-  for (const complaint of complaints) console.error(complaint);
-  console.log(`layers: ${complaints.length === 0 ? "every import follows the arrows" : `${complaints.length} do not`}`);
-  if (complaints.length > 0) Deno.exit(1);
+  await runScript({ help: HELP, options: {}, maxArguments: 1 }, async ({ positionals: [folder] }) => {
+    const complaints = await checkLayers(folder === undefined ? ROOT : `${folder.replace(/\/$/, "")}/`);
+    for (const complaint of complaints) console.error(complaint);
+    console.log(
+      `layers: ${complaints.length === 0 ? "every import follows the arrows" : `${complaints.length} do not`}`,
+    );
+    if (complaints.length > 0) Deno.exit(1);
+  });
 }

@@ -1,14 +1,22 @@
 /**
- * Whether transformers loads what `heed convert` writes, and computes the same: `check_transformers.ts [FOLDER]` (by default
- * the tiny checkpoints among the golden vectors) converts a Hugging Face folder to one key/value head by each method, and
- * compares logits. PyTorch and transformers, gigabytes of them, are installed into .cache when first run; pip's own settings
- * say where from.
+ * Whether transformers loads what `heed convert` writes, and computes the same. Where PyTorch and transformers are installed
+ * from is pip's own setting.
  */
 import { convertFolder } from "../apps/cli/src/convert_folder.ts";
 import { openModel } from "../apps/cli/src/open_model.ts";
 import { createBackend, loadModel, tensor } from "../packages/heed/mod.ts";
+import { runScript } from "./command_line.ts";
 import { ROOT } from "./files.ts";
 import { runPython } from "./python.ts";
+
+const HELP = `deno task check:transformers [FOLDER…]
+
+Converts Hugging Face folders (default: the tiny ones among the golden vectors) to one
+key/value head by each method, and compares logits with those of transformers. That and
+PyTorch, gigabytes of them, are installed into .cache when first run.
+
+  -h, --help  show this
+`;
 
 const ENVIRONMENT = `${ROOT}.cache/python/transformers`;
 const PYTHON = `${ENVIRONMENT}/${Deno.build.os === "windows" ? "Scripts/python.exe" : "bin/python"}`;
@@ -61,9 +69,8 @@ async function compare(folder: string, what: string): Promise<boolean> {
   return near;
 }
 
-if (import.meta.main) {
-  await prepare();
-  const inputs = Deno.args.length > 0 ? Deno.args : [`${VECTORS}/hf_tiny`, `${VECTORS}/hf_tiny_sharded`];
+/** Compares all conversions of some folders. @returns how many are not near enough */
+async function compareAll(inputs: readonly string[]): Promise<number> {
   const scratch = await Deno.makeTempDir();
   let failed = 0;
   try {
@@ -77,5 +84,13 @@ if (import.meta.main) {
   } finally {
     await Deno.remove(scratch, { recursive: true });
   }
-  if (failed > 0) Deno.exit(1);
+  return failed;
+}
+
+if (import.meta.main) {
+  await runScript({ help: HELP, options: {}, maxArguments: Infinity }, async ({ positionals }) => {
+    await prepare();
+    const inputs = positionals.length > 0 ? positionals : [`${VECTORS}/hf_tiny`, `${VECTORS}/hf_tiny_sharded`];
+    if (await compareAll(inputs) > 0) Deno.exit(1);
+  });
 }

@@ -7,8 +7,16 @@
  */
 import { locateHere } from "../apps/cli/src/locate_here.ts";
 import { DEFAULT_MODEL } from "../apps/cli/src/pinned_models.ts";
+import { runScript } from "./command_line.ts";
 import { ROOT } from "./files.ts";
 import { record, type Screen } from "./terminal_recording.ts";
+
+const HELP = `deno task screenshot:cli
+
+Draws docs/cli.svg, the README's strip of heed chat and heed generate, which both are run.
+
+  -h, --help  show this
+`;
 
 const TERMINAL = { columns: 64, rows: 16 }; // the widest line the two write is that of the cache
 const CHAT = {
@@ -115,6 +123,8 @@ function escaped(text: string): string {
 }
 
 if (import.meta.main) {
-  await locateHere(DEFAULT_MODEL); // a download is no part of the picture
-  await Deno.writeTextFile(`${ROOT}docs/cli.svg`, strip(await frames()));
+  await runScript({ help: HELP, options: {} }, async () => {
+    await locateHere(DEFAULT_MODEL); // a download is no part of the picture
+    await Deno.writeTextFile(`${ROOT}docs/cli.svg`, strip(await frames()));
+  });
 }

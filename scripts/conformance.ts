@@ -1,13 +1,10 @@
 /**
- * Runs a backend through the suite and the golden vectors: `conformance.ts --backend NAME [--vectors DIR]
- * [--filter TEXT] [--build plain|threads] [--threads N] [--features all|none|NAMES]`; build and threads are for the wasm
- * backend, features for webgpu.
+ * Runs a backend through the suite and the golden vectors, as `deno task conformance --help` says.
  *
- * With `--vectors` it runs only the golden vectors of that folder: any in the format of
- * packages/conformance/vectors/README.md, so also ones that Heed has never seen; an op it has no mapping for is skipped.
  * Each case that fails or is skipped is a line, with the reason; the last line is `N passed, N failed, N skipped`.
  */
-import { parseArgs } from "node:util";
+import type { CommandLine } from "../apps/cli/src/command_line.ts";
+import { UsageError } from "../apps/cli/src/errors.ts";
 import { BACKEND_OPTIONS, readBackendOptions } from "../apps/conformance/backend_options.ts";
 import {
   type CaseResult,
@@ -17,44 +14,49 @@ import {
   type RunSummary,
   type VectorReader,
 } from "../packages/conformance/mod.ts";
-import { type Backend, BackendError } from "../packages/core/mod.ts";
+import { type Backend, BackendError, ShapeError } from "../packages/core/mod.ts";
 import { createBackend, type CreateBackendOptions } from "../packages/heed/mod.ts";
+import { runScript } from "./command_line.ts";
 import { ROOT } from "./files.ts";
 
-const USAGE = "Usage: deno task conformance --backend NAME [--vectors DIR] [--filter TEXT] " +
-  "[--build plain|threads] [--threads N] [--features all|none|NAMES]";
+const HELP = `deno task conformance --backend NAME
 
-/** What the command line asks for. */
-interface Wanted {
-  readonly backend: string;
-  readonly options: CreateBackendOptions;
-  readonly vectors: string | undefined;
-  readonly filter: { readonly filter?: string };
-}
+Runs the conformance suite and the golden vectors.
 
-/** Prints why nothing ran, and ends. */
-function refuse(reason: string): never {
-  console.error(reason);
-  Deno.exit(2);
-}
+  --backend NAME    scalar, wasm or webgpu
+  --vectors DIR     only the golden vectors of a folder: any in the format of
+                    packages/conformance/vectors/README.md; ops without a mapping are skipped
+  --filter TEXT     only cases whose names have it
+  --build NAME      of the wasm backend: plain or threads
+  --threads N       of the wasm backend
+  --features NAMES  optional ones of webgpu: all (default), none, or names with commas between
+  -h, --help        show this
+`;
 
-function readArguments(): Wanted {
-  const own = { backend: { type: "string" }, vectors: { type: "string" }, filter: { type: "string" } } as const;
+const OPTIONS = {
+  backend: { type: "string" },
+  vectors: { type: "string" },
+  filter: { type: "string" },
+  ...BACKEND_OPTIONS,
+} as const;
+
+/** What the command line says. */
+type Values = CommandLine<typeof OPTIONS>["values"];
+
+function backendOptions(values: Values): CreateBackendOptions {
   try {
-    const { values } = parseArgs({ args: Deno.args, options: { ...own, ...BACKEND_OPTIONS } });
-    const { backend, vectors, filter } = values;
-    if (backend === undefined) refuse(USAGE);
-    return { backend, options: readBackendOptions(values), vectors, filter: filter === undefined ? {} : { filter } };
+    return readBackendOptions(values);
   } catch (error) {
-    refuse(`${error instanceof Error ? error.message : error}\n${USAGE}`);
+    throw error instanceof Error ? new UsageError(error.message) : error;
   }
 }
 
-async function makeBackend({ backend, options }: Wanted): Promise<Backend> {
+async function makeBackend(values: Values): Promise<Backend> {
+  if (values.backend === undefined) throw new UsageError("Cannot go on without --backend: scalar, wasm or webgpu");
   try {
-    return await createBackend(backend, options);
+    return await createBackend(values.backend, backendOptions(values));
   } catch (error) {
-    if (error instanceof BackendError) refuse(error.message);
+    if (error instanceof BackendError || error instanceof ShapeError) throw new UsageError(error.message);
     throw error;
   }
 }
@@ -73,35 +75,39 @@ function filesIn(folder: string): string[] {
 
 /** The groups in a folder that was asked for. */
 function groupsIn(folder: string): string[] {
+  const cannot = `Cannot run the vectors of ${folder}`;
   try {
     const groups = groupNames(filesIn(folder));
-    return groups.length > 0
-      ? groups
-      : refuse(`Cannot run the vectors of ${folder}: it holds no group (NAME.json, NAME.safetensors)`);
+    if (groups.length > 0) return groups;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      refuse(`Cannot run the vectors of ${folder}: there is no such folder`);
-    }
-    throw error;
+    const absent = error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
+    throw absent ? new UsageError(`${cannot}: there is no such folder`) : error;
   }
+  throw new UsageError(`${cannot}: it holds no group (NAME.json, NAME.safetensors)`);
 }
 
 function report({ name, status, message }: CaseResult): void {
   if (status !== "passed") console.log(`${status} ${name}${message === undefined ? "" : `: ${message}`}`);
 }
 
-async function runAll(wanted: Wanted): Promise<RunSummary[]> {
-  const { vectors, filter } = wanted;
+async function runAll(values: Values): Promise<RunSummary[]> {
+  const { vectors, filter } = values;
   const groups = vectors === undefined ? {} : { groups: groupsIn(vectors) };
-  const options = { backend: await makeBackend(wanted), onResult: report, ...filter };
+  const options = {
+    backend: await makeBackend(values),
+    onResult: report,
+    ...(filter === undefined ? {} : { filter }),
+  };
   const reader = folderReader(vectors ?? `${ROOT}packages/conformance/vectors`);
   const suite = vectors === undefined ? [await runSuite(options)] : [];
   return [...suite, await runGolden({ ...options, ...groups, reader })];
 }
 
 if (import.meta.main) {
-  const summaries = await runAll(readArguments());
-  const sum = (key: keyof RunSummary): number => summaries.reduce((n, summary) => n + summary[key], 0);
-  console.log(`${sum("passed")} passed, ${sum("failed")} failed, ${sum("skipped")} skipped`);
-  if (sum("failed") > 0 || sum("passed") + sum("skipped") === 0) Deno.exit(1);
+  await runScript({ help: HELP, options: OPTIONS }, async ({ values }) => {
+    const summaries = await runAll(values);
+    const sum = (key: keyof RunSummary): number => summaries.reduce((n, summary) => n + summary[key], 0);
+    console.log(`${sum("passed")} passed, ${sum("failed")} failed, ${sum("skipped")} skipped`);
+    if (sum("failed") > 0 || sum("passed") + sum("skipped") === 0) Deno.exit(1);
+  });
 }

@@ -1,14 +1,22 @@
 /**
- * The README's picture of the explorer: `explorer_screenshot.ts [FOLDER]`. SmolLM2 writes in headless Chromium, a token of it
- * is pointed at, and docs/explorer.png is that. With a folder it also puts there how it looks in the dark, on a phone's
- * width, and in full length.
+ * The README's picture of the explorer, docs/explorer.png: SmolLM2 writes in headless Chromium, and a token of it is pointed
+ * at.
  */
 import type { Browser, Page } from "playwright-core";
 import { locateHere } from "../apps/cli/src/locate_here.ts";
 import { DEFAULT_MODEL, PINNED_MODELS } from "../apps/cli/src/pinned_models.ts";
 import { launchChromium } from "./chromium.ts";
+import { runScript } from "./command_line.ts";
 import { explorerFolder, serveExplorer } from "./explorer_site.ts";
 import { ROOT } from "./files.ts";
+
+const HELP = `deno task screenshot:explorer [FOLDER]
+
+Makes docs/explorer.png, the README's picture of the explorer. With a folder it also puts there
+how the page looks in the dark, on a phone's width, and in full length.
+
+  -h, --help  show this
+`;
 
 const PROMPT = "The capital of France is Paris. The capital of Japan is Tokyo. The capital of Italy is";
 const [LAYER, HEAD, TOKEN] = [13, 9, 18]; // where the third sentence looks back at the two before it
@@ -56,6 +64,13 @@ async function prepare(page: Page, url: string): Promise<void> {
   await page.waitForTimeout(1000); // charts follow the pointer
 }
 
+/** Makes the window as high as the page, which draws what is in sight alone. */
+async function showAll(page: Page, width: number): Promise<void> {
+  const height = await page.evaluate<number>("document.documentElement.scrollHeight");
+  await page.setViewportSize({ width, height });
+  await page.waitForTimeout(1000); // charts follow
+}
+
 async function shoot(browser: Browser, url: string, path: string, view: View): Promise<void> {
   const { width, height, colorScheme = "light", fullPage = false } = view;
   const context = await browser.newContext({ viewport: { width, height }, colorScheme });
@@ -63,13 +78,15 @@ async function shoot(browser: Browser, url: string, path: string, view: View): P
     const page = await context.newPage();
     await prepare(page, url);
     await page.evaluate("scrollTo(0, 0)");
+    if (fullPage) await showAll(page, width);
     await page.screenshot({ path, fullPage });
   } finally {
     await context.close();
   }
 }
 
-if (import.meta.main) {
+/** @param elsewhere where the other pictures go, if they are wanted */
+async function shootAll(elsewhere: string | undefined): Promise<void> {
   const { fileName: name, byteLength, sha256 } = PINNED_MODELS.find((model) => model.name === DEFAULT_MODEL)!; // it is pinned
   const models = [{ name, path: await locateHere(DEFAULT_MODEL), byteLength, sha256 }];
   const folder = await explorerFolder();
@@ -77,7 +94,6 @@ if (import.meta.main) {
   const browser = await launchChromium();
   try {
     await shoot(browser, url, `${ROOT}docs/${README.file}`, README);
-    const [elsewhere] = Deno.args;
     for (const view of elsewhere === undefined ? [] : OTHERS) {
       await shoot(browser, url, `${elsewhere}/${view.file}`, view);
     }
@@ -86,4 +102,8 @@ if (import.meta.main) {
     await server.shutdown();
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+if (import.meta.main) {
+  await runScript({ help: HELP, options: {}, maxArguments: 1 }, ({ positionals: [folder] }) => shootAll(folder));
 }

@@ -1,6 +1,5 @@
 /**
- * Formats the repository with dprint: `fmt.ts [--check] [PATH…]`; with `--check` it writes nothing, names the files
- * that differ and fails.
+ * Formats the repository with dprint.
  *
  * The settings are in dprint.json, which an editor or a dprint of one's own reads as well. Here dprint's plugins run in
  * this process, from npm packages: nothing native to install, nothing to fetch at a first run but packages.
@@ -10,7 +9,19 @@ import { getPath as jsonPlugin } from "@dprint/json";
 import { getPath as markdownPlugin } from "@dprint/markdown";
 import { getPath as typescriptPlugin } from "@dprint/typescript";
 import { matchesGlob } from "node:path";
+import type { CommandLine } from "../apps/cli/src/command_line.ts";
+import { runScript } from "./command_line.ts";
 import { ROOT, walk } from "./files.ts";
+
+const HELP = `deno task fmt [PATH…]
+
+Formats the repository, or what of it has a path that begins so.
+
+  --check     write nothing; name the files that differ, and fail
+  -h, --help  show this
+`;
+
+const OPTIONS = { check: { type: "boolean", default: false } } as const;
 
 const FORMATTED = /\.(ts|js|mjs|json|md)$/;
 
@@ -53,9 +64,7 @@ function format(formatter: FormatterContext, path: string, check: boolean): "sam
   return "changed";
 }
 
-if (import.meta.main) {
-  const check = Deno.args.includes("--check");
-  const only = Deno.args.filter((arg) => !arg.startsWith("-"));
+function run({ values: { check }, positionals: only }: CommandLine<typeof OPTIONS>): void {
   const config: Config = JSON.parse(Deno.readTextFileSync(`${ROOT}dprint.json`));
   const formatter = createFormatter(config);
   const counts = { same: 0, changed: 0, failed: 0 };
@@ -69,3 +78,5 @@ if (import.meta.main) {
   );
   if (counts.failed > 0 || (check && counts.changed > 0)) Deno.exit(1);
 }
+
+if (import.meta.main) await runScript({ help: HELP, options: OPTIONS, maxArguments: Infinity }, run);

@@ -55,12 +55,15 @@ class Measurement {
   #error: string | undefined;
   #isAbsent = false;
 
-  constructor(readonly started: Started, readonly work: Work) {}
+  constructor(readonly started: Started, readonly work: Work, readonly progress: Plan["progress"]) {}
 
-  /** Runs a step, unless an earlier one failed. */
+  /** Runs a step, unless an earlier one failed; a failure is told at once. */
   async step(run: () => Promise<void>): Promise<void> {
     if (this.#error !== undefined) return;
-    await run().catch((error) => this.#error = messageOf(error));
+    await run().catch((error) => {
+      this.#error = messageOf(error);
+      this.progress(`${this.work.name}: ${this.started.participant.name} failed, ${this.#error}`);
+    });
   }
 
   prepare(prompts: Readonly<Record<number, Prompt>>): Promise<void> {
@@ -116,7 +119,7 @@ function compareTexts(measurements: readonly Measurement[]): void {
 }
 
 async function measureRow(plan: Plan, all: readonly Started[], work: Work): Promise<Row> {
-  const asked = all.map((started) => new Measurement(started, work));
+  const asked = all.map((started) => new Measurement(started, work, plan.progress));
   for (const it of asked) await it.prepare(plan.model?.prompts ?? {});
   const measurements = asked.filter(({ isAbsent }) => !isAbsent);
   if (isModelWork(work)) compareTexts(measurements);

@@ -1,11 +1,21 @@
 /**
  * What the tests need besides Deno: Chromium for the browser, on Linux a Vulkan driver for WebGPU (a software one where there
- * is no other), and Python with pip, whose package safetensors reads what Heed writes. As root on Debian it installs what is
- * missing; elsewhere it says what to install, and fails. Python packages go to the repository's .cache.
+ * is no other), Python with pip, whose package safetensors reads what Heed writes, and npm, which packs and installs the
+ * package. As root on Debian it installs what is missing; elsewhere it says what to install, and fails. Python packages go
+ * to the repository's .cache.
  */
 import { findChromium } from "./chromium.ts";
+import { runScript } from "./command_line.ts";
 import { walk } from "./files.ts";
 import { hasCheckPackages, installCheckPackages, runPython } from "./python.ts";
+
+const HELP = `deno task setup
+
+Looks for what the tests need: Chromium, a Vulkan driver, Python with pip and two packages, and
+npm. Installs what is missing as root on Debian; elsewhere it says what is, and fails.
+
+  -h, --help  show this
+`;
 
 /** Where Linux systems list their Vulkan drivers. */
 const VULKAN_DRIVERS = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
@@ -17,7 +27,17 @@ async function missingPackages(): Promise<string[]> {
     missing.push("mesa-vulkan-drivers", "libvulkan1");
   }
   if (!(await runPython(["-m", "pip", "--version"])).success) missing.push("python3", "python3-pip");
+  if (!(await hasNpm())) missing.push("npm");
   return missing;
+}
+
+async function hasNpm(): Promise<boolean> {
+  try {
+    return (await new Deno.Command("npm", { args: ["--version"], stdout: "null", stderr: "null" }).output()).success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 /** Whether this is a Debian (or one of its descendants) where we may install packages. */
@@ -32,7 +52,7 @@ async function aptGet(...args: string[]): Promise<void> {
   if (!success) throw new Error(`apt-get ${args.join(" ")} failed`);
 }
 
-if (import.meta.main) {
+async function run(): Promise<void> {
   const missing = await missingPackages();
   if (missing.length > 0 && mayInstall()) {
     await aptGet("update");
@@ -46,9 +66,11 @@ if (import.meta.main) {
   if (still.length > 0) {
     console.error(`The tests need ${still.join(" and ")}. On Debian: sudo apt-get install ${still.join(" ")}`);
     console.error(
-      "Elsewhere: any Chromium, with its path in the environment variable CHROMIUM, a Vulkan driver, Python with pip.",
+      "Elsewhere: any Chromium, with its path in the environment variable CHROMIUM, a Vulkan driver, Python with pip, npm.",
     );
     Deno.exit(1);
   }
   console.log(missing.length > 0 ? `installed ${missing.join(", ")}` : "everything is there");
 }
+
+if (import.meta.main) await runScript({ help: HELP, options: {} }, run);

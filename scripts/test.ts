@@ -1,10 +1,25 @@
 /**
- * Everything, as CI runs it, or with `--quick` what one runs before each commit (under three minutes).
+ * Everything, as CI runs it, or the quick checks, which one runs before each commit (under three minutes).
  *
  * Each stage is a command of its own whose output passes through. A failing stage fails the whole and hides no later
  * one. The last line adds up what the stages counted: `N passed, N failed, N skipped`.
  */
+import type { CommandLine } from "../apps/cli/src/command_line.ts";
+import { runScript } from "./command_line.ts";
 import { ROOT } from "./files.ts";
+
+const HELP = `deno task test, or deno task ok for the quick checks
+
+Runs formatting, lint, types, layers, docs, the unit tests and, but for the quick checks, what
+takes longer: bundles, conformance on every backend and build in Deno and in Chromium, the
+real model. One part alone is a task of its own (deno task lists them), or a path for
+deno test -A PATH.
+
+  --quick     the quick checks only
+  -h, --help  show this
+`;
+
+const OPTIONS = { quick: { type: "boolean", default: false } } as const;
 
 /** What a stage counted. */
 interface Counts {
@@ -85,7 +100,7 @@ export function judge(counts: Counts | undefined, success: boolean): Counts {
   return success || counts.failed > 0 ? counts : { ...counts, failed: 1 };
 }
 
-async function run(stage: Stage): Promise<Counts> {
+async function runStage(stage: Stage): Promise<Counts> {
   const command = new Deno.Command(Deno.execPath(), {
     args: [...stage.args],
     cwd: ROOT,
@@ -105,14 +120,13 @@ async function run(stage: Stage): Promise<Counts> {
   return judge(readCounts(output), success);
 }
 
-if (import.meta.main) {
-  const quick = Deno.args.includes("--quick");
+async function run({ values: { quick } }: CommandLine<typeof OPTIONS>): Promise<void> {
   const total = { passed: 0, failed: 0, skipped: 0 };
   const summary: string[] = [];
   for (const stage of STAGES.filter((it) => it.quick || !quick)) {
     console.log(`\n== ${stage.title}`);
     const start = performance.now();
-    const counts = await run(stage);
+    const counts = await runStage(stage);
     total.passed += counts.passed;
     total.failed += counts.failed;
     total.skipped += counts.skipped;
@@ -123,3 +137,5 @@ if (import.meta.main) {
   console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
   if (total.failed > 0) Deno.exit(1);
 }
+
+if (import.meta.main) await runScript({ help: HELP, options: OPTIONS }, run);

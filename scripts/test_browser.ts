@@ -1,17 +1,38 @@
 /**
- * The conformance suite in headless Chromium: `test_browser.ts [--backend NAME] [--filter TEXT] [--build plain|threads]
- * [--threads N] [--features all|none|NAMES] [--no-isolation]`, build and threads for the wasm backend, features for webgpu; with
- * `--serve` it only serves the page, for a browser of one's own.
+ * The conformance suite in headless Chromium, as `deno task test:browser --help` says.
  *
  * A page without isolation is served without the headers that threads need, and has one. A failure, other threads than there
  * should be, an error on the console or one that no one caught fails the run. The last line is
  * `N passed, N failed, N skipped`.
  */
-import { parseArgs } from "node:util";
+import { type CommandLine, numberOption } from "../apps/cli/src/command_line.ts";
 import { BACKEND_OPTIONS } from "../apps/conformance/backend_options.ts";
 import type { Report } from "../apps/conformance/report.ts";
 import { launchChromium } from "./chromium.ts";
+import { runScript } from "./command_line.ts";
 import { servePage } from "./conformance_page.ts";
+
+const HELP = `deno task test:browser
+
+Runs the conformance suite and the golden vectors in headless Chromium.
+
+  --backend NAME    scalar (default), wasm or webgpu
+  --filter TEXT     only cases whose names have it
+  --build NAME      of the wasm backend: plain or threads
+  --threads N       of the wasm backend
+  --features NAMES  optional ones of webgpu: all (default), none, or names with commas between
+  --no-isolation    serve the page without the headers that threads need
+  --serve           only serve the page, for a browser of one's own
+  -h, --help        show this
+`;
+
+const OPTIONS = {
+  backend: { type: "string", default: "scalar" },
+  filter: { type: "string", default: "" },
+  ...BACKEND_OPTIONS,
+  "no-isolation": { type: "boolean", default: false },
+  serve: { type: "boolean", default: false },
+} as const;
 
 /** Longer than the suite takes on two slow cores; a page that hangs does not hang the run. */
 const TIMEOUT_MS = 15 * 60_000;
@@ -62,28 +83,20 @@ function timeout(): Promise<never> {
   });
 }
 
-if (import.meta.main) {
-  const { values } = parseArgs({
-    args: Deno.args,
-    options: {
-      backend: { type: "string", default: "scalar" },
-      filter: { type: "string", default: "" },
-      ...BACKEND_OPTIONS,
-      "no-isolation": { type: "boolean", default: false },
-      serve: { type: "boolean", default: false },
-    },
-  });
+async function run({ values }: CommandLine<typeof OPTIONS>): Promise<void> {
   const { serve, "no-isolation": bare, ...query } = values;
+  const asked = numberOption("threads", query.threads, { min: 1, whole: true });
   const { url, server } = await servePage({ isolated: !bare });
-  const threads = query.threads === undefined ? undefined : bare ? 1 : Number(query.threads);
   const address = `${url}?${new URLSearchParams({ ...query })}`;
   if (serve) {
     console.log(`Open ${address}`);
-    await server.finished;
-  } else {
-    const { passed, failed, skipped, failures } = await runPage(address, threads).finally(() => server.shutdown());
-    for (const failure of failures) console.error(failure);
-    console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
-    if (failed > 0) Deno.exit(1);
+    return await server.finished;
   }
+  const threads = asked !== undefined && bare ? 1 : asked;
+  const { passed, failed, skipped, failures } = await runPage(address, threads).finally(() => server.shutdown());
+  for (const failure of failures) console.error(failure);
+  console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+  if (failed > 0) Deno.exit(1);
 }
+
+if (import.meta.main) await runScript({ help: HELP, options: OPTIONS }, run);

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
 import { ROOT, walk } from "../scripts/files.ts";
-import { DIST, ensureDist } from "./dist.ts";
+import { DIST, ensureDist, serve } from "./dist.ts";
 
 await ensureDist();
 const files = new Set(walk(DIST));
@@ -29,6 +29,40 @@ Deno.test("every entry has declarations, and what they import is there", async (
       const target = new URL(specifier!.replace(/\.js$/, ".d.ts"), `file:///${path}`).pathname.slice(1);
       assert(files.has(target), `${path} imports ${specifier}`);
     }
+  }
+});
+
+/** What a program in Deno imports by URL: the whole, a part, and an entry of the split form. */
+const TYPED = (origin: string): string => `
+import { createBackend, tensor } from "${origin}/heed.js";
+import { tensor as fromPart } from "${origin}/heed-core.js";
+import { createBackend as fromSplit } from "${origin}/split/backends.js";
+const backend = await createBackend("scalar");
+const sum: number = await tensor([1], { backend }).sum().item();
+const shape: readonly number[] = fromPart([1], { backend: await fromSplit("scalar") }).shape;
+// @ts-expect-error: the types are there, and a word is no number
+const wrong: number = tensor([1], { backend }).dtype;
+// @ts-expect-error: likewise
+fromPart([1], { bakend: backend });
+// @ts-expect-error: likewise
+await fromSplit(1);
+export { shape, sum, wrong };
+`;
+
+Deno.test("a program that imports a bundle by URL in Deno is checked against its types", async () => {
+  await using site = serve(DIST);
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/main.ts`, TYPED(site.origin));
+    const allowed = `--allow-import=${new URL(site.origin).host}`;
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["check", "--no-config", "--no-lock", allowed, "main.ts"],
+      cwd: folder,
+      env: { NO_COLOR: "1", DENO_DIR: `${folder}/cache` },
+    }).output();
+    assert(success, new TextDecoder().decode(stderr));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });
 

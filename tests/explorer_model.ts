@@ -1,6 +1,6 @@
 /**
- * A random Llama for the explorer's tests, as a GGUF file of 300 kB: 3 layers, 8 query heads on 4 key/value heads, printable
- * ASCII, the line's end and the two bytes of `é` as its tokens, so that it writes `<` and `&` as gladly as letters.
+ * Models for the explorer's tests. A random Llama as a GGUF file of 300 kB: 3 layers, 8 query heads on 4 key/value heads,
+ * printable ASCII, the line's end and the two bytes of `é` as its tokens, so that it writes `<` and `&` as gladly as letters.
  */
 import {
   arrayValue,
@@ -11,6 +11,7 @@ import {
   u32Value,
   type Value,
 } from "../packages/formats/tests/gguf_writer.ts";
+import { ROOT } from "../scripts/files.ts";
 
 const [LAYERS, E, HEADS, KV_HEADS, D, MLP] = [3, 64, 8, 4, 8, 96];
 const F32 = 0;
@@ -51,6 +52,20 @@ export function randomGguf(seed = 1): Uint8Array<ArrayBuffer> {
       matrix("output.weight", TOKENS.length, E),
     ],
   }) as Uint8Array<ArrayBuffer>; // made of an array of its own
+}
+
+/** Writes the sharded model of the golden vectors, with a tokenizer of as many characters as it has ids. */
+export async function writeShardedFolder(folder: string): Promise<void> {
+  const vectors = `${ROOT}packages/conformance/vectors/hf_tiny_sharded`;
+  for await (const { name } of Deno.readDir(vectors)) await Deno.copyFile(`${vectors}/${name}`, `${folder}/${name}`);
+  const { vocab_size } = JSON.parse(await Deno.readTextFile(`${folder}/config.json`));
+  const vocab = Object.fromEntries(Array.from({ length: vocab_size }, (_, id) => [String.fromCharCode(33 + id), id]));
+  const tokenizer = {
+    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false },
+    model: { type: "BPE", vocab, merges: [] },
+    added_tokens: [],
+  };
+  await Deno.writeTextFile(`${folder}/tokenizer.json`, JSON.stringify(tokenizer));
 }
 
 function metadata(): [string, Value][] {

@@ -164,6 +164,7 @@ export class Tab {
 
   /** Waits until the heatmap is as large as the text. */
   async settled(): Promise<void> {
+    await this.page.locator("#heatmap").scrollIntoViewIfNeeded(); // what is out of sight is not drawn
     await this.page.waitForFunction(() => {
       const [map, tokens] = [
         document.querySelector<HTMLCanvasElement>("#heatmap canvas"),

@@ -6,6 +6,7 @@ import config from "../../deno.json" with { type: "json" };
 import { ROOT } from "../files.ts";
 import type { Files } from "./forms.ts";
 import { BACKENDS, ENTRIES } from "./settings.ts";
+import { nameTypes } from "./types.ts";
 
 /** Copied as they are. */
 const PAPERS = ["README.md", "CHANGELOG.md", "LICENSE"];
@@ -48,11 +49,12 @@ export async function npmPackage(split: Files, one: Files, types: ReadonlyMap<st
   const papers = await Promise.all(
     PAPERS.map(async (name) => [`npm/${name}`, await Deno.readFile(ROOT + name)] as const),
   );
-  return new Map([
+  const files = new Map([
     ...split,
     ...papers,
     ...[...one].map(([path, bytes]) => [`npm/bundle/${path}`, bytes] as const),
     ...[...types].map(([path, text]) => [`npm/${path}`, encoder.encode(text)] as const),
     ["npm/package.json", encoder.encode(packageJson())] as const,
   ]);
+  return nameTypes(files);
 }

@@ -4,6 +4,7 @@
  */
 import ts from "typescript";
 import { ROOT } from "../files.ts";
+import type { Files } from "./forms.ts";
 
 const OPTIONS: ts.CompilerOptions = {
   target: ts.ScriptTarget.ESNext,
@@ -31,7 +32,7 @@ export function declarations(sources: readonly string[]): Map<string, string> {
   const program = ts.createProgram(sources.map((source) => ROOT + source), OPTIONS);
   const made = new Map<string, string>();
   const { diagnostics } = program.emit(undefined, (path, text) => {
-    made.set(path.replace(/^\//, ""), text.replaceAll(RELATIVE, "$1.js$2"));
+    made.set(path.replace(/^\//, ""), text.replaceAll(RELATIVE, withTypes("$1", "$2")));
   });
   if (diagnostics.length === 0) return withPlatform(made);
   const words = diagnostics.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, "\n"));
@@ -68,8 +69,11 @@ function withPlatform(tree: ReadonlyMap<string, string>): Map<string, string> {
   return whole.set(PLATFORM, `${lines.join("\n")}\n`);
 }
 
-/** A relative specifier that ends in `.ts`. */
-const RELATIVE = /((?:from |import\()"\.[^"]*)\.ts(")/g;
+/** An import or export of a relative path that ends in `.ts`. */
+const RELATIVE = /^((?:import|export) (?:type )?(?:\* as \w+|\*|\w+|\{[^}]*\}) from )"(\.[^"]*)\.ts";/gm;
+
+/** That statement, for TypeScript, which looks for declarations beside the path, and for Deno, which a comment tells. */
+const withTypes = (start: string, path: string): string => `// @ts-types="${path}.d.ts"\n${start}"${path}.js";`;
 
 /**
  * A module of declarations that passes on an entry's.
@@ -78,5 +82,26 @@ const RELATIVE = /((?:from |import\()"\.[^"]*)\.ts(")/g;
  * @param types where the tree is, as seen from the module: `./types`
  */
 export function passOn(source: string, types: string): string {
-  return `export * from "${types}/${source.replace(/^packages\//, "").replace(/\.ts$/, ".js")}";\n`;
+  return `${withTypes("export * from ", `${types}/${source.replace(/^packages\/|\.ts$/g, "")}`)}\n`;
+}
+
+/**
+ * Bundles with a first line that names the declarations beside them: Deno, which imports them by URL, does not look for any.
+ * Their source maps begin with that line.
+ *
+ * @param files bundles and their maps, by path
+ * @param declared the paths there are declarations at
+ */
+export function nameTypes(files: Files, declared: { has(path: string): boolean } = files): Files {
+  const [decoder, encoder] = [new TextDecoder(), new TextEncoder()];
+  const named = new Map(files);
+  for (const [path, bytes] of files) {
+    const types = path.replace(/\.js$/, ".d.ts");
+    if (types === path || !declared.has(types)) continue;
+    const line = `/* @ts-self-types="./${types.split("/").at(-1)}" */`;
+    named.set(path, encoder.encode(`${line}\n${decoder.decode(bytes)}`));
+    const map = JSON.parse(decoder.decode(files.get(`${path}.map`)));
+    named.set(`${path}.map`, encoder.encode(JSON.stringify({ ...map, mappings: `;${map.mappings}` })));
+  }
+  return named;
 }

@@ -5,7 +5,8 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { UsageError } from "./errors.ts";
 
-type Options = NonNullable<ParseArgsConfig["options"]>;
+/** Options as `parseArgs` takes them, by name. */
+export type Options = NonNullable<ParseArgsConfig["options"]>;
 
 /** What a command line with options `O` says. */
 export type CommandLine<O extends Options> = ReturnType<typeof parseArgs<Config<O>>>;

@@ -63,7 +63,7 @@ export async function withLoaded<T>(
   run: (model: LlamaForCausalLM) => Promise<T>,
 ): Promise<T> {
   const backend = await createBackend(backends, {
-    matmulActivations: activations,
+    ...(activations && { matmulActivations: activations }),
     onSkip: ({ name, reason }) => console.error(`Not on ${name}: ${reason}`),
   });
   try {

@@ -9,7 +9,7 @@ import { DEFAULT_MODEL } from "./pinned_models.ts";
 export const MODEL_OPTIONS = {
   model: { type: "string", default: DEFAULT_MODEL },
   backend: { type: "string", default: "auto" },
-  activations: { type: "string", default: "int8" },
+  activations: { type: "string" },
   "check-weights": { type: "boolean", default: false },
 } as const;
 
@@ -18,8 +18,8 @@ export const MODEL_HELP = `  --model PATH|URL|NAME  a GGUF file, a Hugging Face 
                          or a known name (default ${DEFAULT_MODEL})
   --backend NAMES        where to compute: scalar, wasm, webgpu, or several with commas,
                          of which the first that is there is taken (default auto)
-  --activations KIND     what wasm multiplies quantised weights by: int8, the fast way
-                         (default), or f32, the exact one
+  --activations KIND     what quantised weights are multiplied by: int8 or, exactly, f32
+                         (default int8 on wasm, f32 on webgpu; scalar knows f32 alone)
   --check-weights        read all weights first, and name the first that is NaN or infinite`;
 
 /** Options that say how tokens are chosen. */
@@ -42,8 +42,8 @@ export interface ModelRequest {
   readonly model: string;
   /** Backends in order of preference; absent lets the library choose. */
   readonly backends?: readonly string[];
-  /** What quantised weights are multiplied by, on wasm. */
-  readonly activations: "int8" | "f32";
+  /** What quantised weights are multiplied by; absent lets the backend choose. */
+  readonly activations?: "int8" | "f32";
   /** Whether all weights are looked at first. */
   readonly checkWeights: boolean;
 }
@@ -64,7 +64,7 @@ export interface Sampling {
 interface ModelValues {
   readonly model: string;
   readonly backend: string;
-  readonly activations: string;
+  readonly activations?: string | undefined;
   readonly "check-weights": boolean;
 }
 
@@ -84,10 +84,10 @@ interface SamplingValues {
 export function readModelOptions(values: ModelValues): ModelRequest {
   const backends = backendNames(values.backend);
   const { model, activations, "check-weights": checkWeights } = values;
-  if (activations !== "int8" && activations !== "f32") {
+  if (activations !== undefined && activations !== "int8" && activations !== "f32") {
     throw new UsageError(`Cannot use --activations "${activations}": it must be int8 or f32`);
   }
-  return { model, ...(backends && { backends }), activations, checkWeights };
+  return { model, ...(backends && { backends }), ...(activations && { activations }), checkWeights };
 }
 
 /**

@@ -10,7 +10,6 @@ Deno.test("a prompt alone is greedy, with the default model", () => {
     model: DEFAULT_MODEL,
     maxTokens: 128,
     sampling: { temperature: 0 },
-    activations: "int8",
     checkWeights: false,
   });
 });

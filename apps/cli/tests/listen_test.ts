@@ -1,5 +1,5 @@
 /** The listener's bounds, one by one. */
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import process from "node:process";
 import { LIMITS, type Limits, listen } from "../src/serve/listen.ts";
 import type { Handler } from "../src/serve/site.ts";
@@ -110,6 +110,66 @@ Deno.test("answers that wait behind another end with their connection, which may
   });
   process.off("warning", warn);
   assertEquals(warnings, []);
+});
+
+/** Sends bytes, ends this side, and reads the answer. */
+async function exchangeHalf(port: number, text: string): Promise<string> {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  await writeAll(connection, new TextEncoder().encode(text));
+  await connection.closeWrite();
+  return await readAll(connection);
+}
+
+Deno.test("a client that ends its side after the request gets its answer, at once or later", async () => {
+  await withListener({}, ok, async (port) => {
+    assertMatch(await exchangeHalf(port, requestText("GET /", HOST)), /^HTTP\/1\.1 200 [^]*\r\nok\r\n/);
+    assertEquals(statusOf(await exchangeHalf(port, "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")), 200);
+    assertEquals(await exchangeHalf(port, ""), "");
+    await exchangeHalf(port, "GET / HTTP/1.1\r\nhost: local"); // comes back
+  });
+  const slow: Handler = async ({ method, body }) => {
+    for await (const _piece of body ?? []);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return new Response(method);
+  };
+  await withListener({ interimMs: 20 }, slow, async (port) => {
+    const posted = await exchangeHalf(port, requestText("POST /", { ...HOST, "content-length": "4" }, "body"));
+    assertMatch(posted, /^(HTTP\/1\.1 102 Processing\r\n\r\n)+HTTP\/1\.1 200 [^]*POST/);
+    const old = await exchangeHalf(port, "GET / HTTP/1.0\r\nhost: localhost\r\n\r\n");
+    assertMatch(old, /^HTTP\/1\.\d 200 [^]*GET$/);
+    const both = await exchangeHalf(port, `GET / HTTP/1.1\r\nhost: localhost\r\n\r\n${requestText("PUT /", HOST)}`);
+    assertMatch(both, /^(HTTP\/1\.1 102 [^]*)?HTTP\/1\.1 200 [^]*GET[^]*HTTP\/1\.1 200 [^]*PUT/);
+  });
+});
+
+Deno.test("a client that ends its side in the middle of its body has left", async () => {
+  const { promise: aborted, resolve } = Promise.withResolvers<boolean>();
+  const handler: Handler = async ({ body, signal }) => {
+    await Array.fromAsync(body!).catch(() => {});
+    resolve(signal.aborted);
+    return new Response("nobody's");
+  };
+  await withListener({ interimMs: 20 }, handler, async (port) => {
+    assertEquals(await exchangeHalf(port, requestText("POST /", { ...HOST, "content-length": "100" }, "half")), "");
+    assertEquals(await aborted, true);
+  });
+});
+
+Deno.test("a client that leaves while its answer is made is found gone", async () => {
+  const [begun, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const handler: Handler = async ({ signal }) => {
+    begun.resolve();
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    ended.resolve();
+    return new Response("nobody's");
+  };
+  await withListener({ interimMs: 20 }, handler, async (port) => {
+    const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    await writeAll(connection, new TextEncoder().encode(requestText("GET /", HOST)));
+    await begun.promise;
+    connection.close();
+    await ended.promise; // or the test never ends
+  });
 });
 
 Deno.test("an answer whose making fails is cut off, not ended as if it were whole", async () => {

@@ -5,9 +5,13 @@
  *
  * Letters: T tokens, H query heads, Hkv key/value heads, D head size.
  */
+import type { FileIdentity } from "./file_on_server.ts";
 
 /** A backend as people choose it; what each is made with is in worker/backends.ts. */
 export type BackendChoice = "wasm" | "wasm-f32" | "webgpu" | "webgpu-software" | "scalar";
+
+/** The class of the error that says that the choice needs WebGPU, and there is none. */
+export const NO_WEBGPU = "NoWebGpuError";
 
 /** A score's way through attention: `q · k`, times scale, with later tokens hidden, softmax. */
 export type Stage = "raw" | "scaled" | "masked" | "weights";
@@ -15,14 +19,10 @@ export type Stage = "raw" | "scaled" | "masked" | "weights";
 /** Which of the two models: the one that was loaded, or the one with fewer key/value heads. */
 export type Variant = "original" | "regrouped";
 
-/** A model that the browser keeps, or a part of one. */
-export interface StoredModel {
+/** A model that the browser keeps, or a part of one; as a file it is known by hash and tag where it is one. */
+export interface StoredModel extends FileIdentity {
   /** What the worker calls it. */
   readonly key: string;
-  /** What people call it: a file's name. */
-  readonly name: string;
-  /** Bytes of all its files. */
-  readonly byteLength: number;
   /** Bytes that are here. */
   readonly storedBytes: number;
   /** Whether all of them are here, and checked. */
@@ -31,10 +31,11 @@ export interface StoredModel {
   readonly remote: RemoteModel | undefined;
 }
 
-/** A file on a server. */
+/** A model on a server. */
 export interface RemoteModel {
+  /** What people call it: a file's name, or a folder's. */
   readonly name: string;
-  /** Absolute. */
+  /** Absolute: that of a GGUF file, of safetensors weights, or of the index of several such files. */
   readonly url: string;
   /** Lower-case hex, where it is known. */
   readonly sha256?: string | undefined;

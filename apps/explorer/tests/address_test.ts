@@ -12,6 +12,10 @@ Deno.test("address: a model is called as its file is, escapes undone where they 
       ["https://host/100%.gguf", "100%.gguf"],
       ["https://host/models/7", "7"],
       ["http://127.0.0.1:8000/models/own.gguf", "own.gguf"],
+      ["https://host/org/A%20Model/resolve/main/model.safetensors", "A Model"],
+      ["https://host/org/Model/resolve/main/model.safetensors.index.json?download=true", "Model"],
+      ["https://host/folder/model.safetensors", "folder"],
+      ["https://host/model.safetensors", "host"],
     ] as const
   ) {
     assertEquals(modelAt(address, PAGE), { name, url: new URL(address).href });
@@ -27,8 +31,10 @@ Deno.test("address: what cannot work is refused, and why", () => {
       ["m.gguf", "Cannot load m.gguf: it is no address of the web"],
       ["http://host/m.gguf", other],
       ["http://127.0.0.1:8001/m.gguf", other],
-      ["https://host/model.safetensors", "Cannot load model.safetensors by its address"],
-      ["https://host/config.json", "Cannot load config.json by its address"],
+      [
+        "https://host/config.json",
+        "Cannot load config.json by its address: give that of a .gguf file, of model.safetensors,",
+      ],
       ["https://host/folder/", "Cannot load https://host/folder/ by its address"],
     ] as const
   ) {

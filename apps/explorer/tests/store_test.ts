@@ -1,25 +1,72 @@
-/** The store draws what changed, once a frame, and spreads what takes long over several. */
+/** The store draws what changed, once a frame; what takes long is spread over several, and rests. */
 import { assertEquals } from "@std/assert";
 import { Store } from "../src/page/store.ts";
 
-/** Frames that a test lets pass. */
+/** Frames that a test lets pass, 16 ms after each other, and a clock that stands still otherwise. */
 class Frames {
+  /** The time in milliseconds. */
+  clock = 0;
   #next: (() => void)[] = [];
-  readonly #before = globalThis.requestAnimationFrame;
+  /** The store has one timer at most. */
+  #timer: { readonly at: number; readonly run: () => void } | undefined;
+  readonly #before = {
+    requestAnimationFrame: globalThis.requestAnimationFrame,
+    setTimeout: globalThis.setTimeout,
+    clearTimeout: globalThis.clearTimeout,
+  };
+  readonly #now = performance.now;
 
   constructor() {
     globalThis.requestAnimationFrame = (draw) => this.#next.push(() => draw(0));
+    Object.assign(globalThis, {
+      setTimeout: (run: () => void, ms: number) => this.#timer = { at: this.clock + ms, run },
+      clearTimeout: () => this.#timer = undefined,
+    });
+    performance.now = () => this.clock;
   }
 
-  /** Runs one; returns whether there was any. */
+  /** Lets one pass; returns whether anything was waited for. */
   pass(): boolean {
-    const draws = this.#next.splice(0);
+    this.clock += 16;
+    const [timer, draws] = [this.#timer, this.#next.splice(0)];
+    if (timer !== undefined && timer.at <= this.clock) {
+      this.#timer = undefined;
+      timer.run();
+    }
     for (const draw of draws) draw();
-    return draws.length > 0;
+    return timer !== undefined || draws.length > 0;
   }
 
   [Symbol.dispose](): void {
-    globalThis.requestAnimationFrame = this.#before;
+    Object.assign(globalThis, this.#before);
+    performance.now = this.#now;
+  }
+}
+
+/** Places whose being in sight a test decides. */
+class Sights {
+  readonly #tell = new Map<Element, (isIntersecting: boolean) => void>();
+  readonly #before = globalThis.IntersectionObserver;
+
+  constructor() {
+    const tell = this.#tell;
+    globalThis.IntersectionObserver = class {
+      readonly #callback: (entries: { isIntersecting: boolean }[]) => void;
+      constructor(callback: (entries: { isIntersecting: boolean }[]) => void) {
+        this.#callback = callback;
+      }
+      observe(place: Element): void {
+        tell.set(place, (isIntersecting) => this.#callback([{ isIntersecting }]));
+      }
+    } as unknown as typeof IntersectionObserver; // all that the store uses
+  }
+
+  set(place: Element, isSeen: boolean): void {
+    this.#tell.get(place)!(isSeen);
+  }
+
+  [Symbol.dispose](): void {
+    globalThis.IntersectionObserver = this.#before;
   }
 }
 
@@ -39,28 +86,62 @@ Deno.test("store: a view is drawn at once, then once a frame when a part of it h
 
 Deno.test("store: what takes long is spread over frames, and each view sees the state as it is by then", () => {
   using frames = new Frames();
-  const now = performance.now;
-  let clock = 0;
-  performance.now = () => clock;
-  try {
-    const store = new Store({ a: 0 });
-    const drawn: string[] = [];
-    for (const name of ["first", "second", "third"]) {
-      store.view(["a"], ({ a }) => {
-        clock += 20; // milliseconds
-        drawn.push(`${name} ${a}`);
-      });
-    }
-    drawn.length = 0;
-    store.set({ a: 1 });
-    frames.pass();
-    assertEquals(drawn, ["first 1"]);
-    store.set({ a: 2 });
-    while (frames.pass());
-    assertEquals(drawn, ["first 1", "second 2", "third 2", "first 2"]);
-  } finally {
-    performance.now = now;
+  const store = new Store({ a: 0 });
+  const drawn: string[] = [];
+  for (const name of ["first", "second", "third"]) {
+    store.view(["a"], ({ a }) => {
+      frames.clock += 20;
+      drawn.push(`${name} ${a}`);
+    });
   }
+  drawn.length = 0;
+  store.set({ a: 1 });
+  frames.pass();
+  assertEquals(drawn, ["first 1"]);
+  store.set({ a: 2 });
+  while (frames.pass());
+  assertEquals(drawn, ["first 1", "second 2", "third 2", "first 2"]);
+});
+
+Deno.test("store: a view that took long rests thirty times as long, half a second at most, and is then drawn", () => {
+  using frames = new Frames();
+  const store = new Store({ a: 0, took: 20 });
+  const drawn: number[] = [];
+  store.view(["a"], ({ took }) => {
+    drawn.push(frames.clock);
+    frames.clock += took;
+  });
+  const restAfter = (took: number): number => {
+    store.set({ a: store.state.a + 1, took });
+    while (frames.pass());
+    const before = drawn.at(-1)! + took;
+    store.set({ a: store.state.a + 1 });
+    while (frames.pass());
+    return drawn.at(-1)! - before;
+  };
+  for (const [took, rest] of [[0, 0], [10, 300], [100, 500]] as const) {
+    const rested = restAfter(took);
+    assertEquals(rested >= rest && rested <= rest + 2 * 16, true, `${took} ms, then ${rested}`);
+  }
+});
+
+Deno.test("store: what is out of sight is drawn when it comes into sight, as the state is by then", () => {
+  using frames = new Frames();
+  using sights = new Sights();
+  const place = {} as Element; // only handed on
+  const store = new Store({ a: 0 });
+  const drawn: number[] = [];
+  store.view(["a"], ({ a }) => drawn.push(a), place);
+  store.set({ a: 1 });
+  assertEquals(frames.pass(), false);
+  store.set({ a: 2 });
+  sights.set(place, true);
+  while (frames.pass());
+  assertEquals(drawn, [0, 2]);
+  sights.set(place, false);
+  store.set({ a: 3 });
+  while (frames.pass());
+  assertEquals(drawn, [0, 2]);
 });
 
 Deno.test("store: a change made while drawing is drawn in its turn", () => {

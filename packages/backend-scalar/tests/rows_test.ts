@@ -87,15 +87,18 @@ Deno.test("sort: along any dim, of any dtype", () => {
 Deno.test("gather: every element by its index, with strides", () => {
   const x = operand("f32", [3, 2], [0, 1, 2, 3, 4, 5], [1, 3]); // [[0, 3], [1, 4], [2, 5]]
   const index = operand("i32", [2, 2], [2, 0, 1, 1]);
-  assertEquals(run(kernels.gather, [x, index], output("f32", [2, 2]), { dim: 0 }), [2, 3, 1, 4]);
+  assertEquals(run(kernels.gather, [x, index], output("f32", [2, 2]), { dim: 0, op: "gather" }), [2, 3, 1, 4]);
   const along = operand("i32", [2, 3], [1, 0, 1, 0, 0, 1]);
-  assertEquals(run(kernels.gather, [x, along], output("f32", [2, 3]), { dim: 1 }), [3, 0, 3, 1, 1, 4]);
+  assertEquals(run(kernels.gather, [x, along], output("f32", [2, 3]), { dim: 1, op: "gather" }), [3, 0, 3, 1, 1, 4]);
   const halves = operand("bf16", [2], [1, 2.5]);
-  assertEquals(run(kernels.gather, [halves, operand("i32", [3], [1, 0, 1])], output("bf16", [3]), { dim: 0 }), [
-    2.5,
-    1,
-    2.5,
-  ]);
+  assertEquals(
+    run(kernels.gather, [halves, operand("i32", [3], [1, 0, 1])], output("bf16", [3]), { dim: 0, op: "gather" }),
+    [
+      2.5,
+      1,
+      2.5,
+    ],
+  );
 });
 
 Deno.test("gather: rows of a table, of every kind of storage", () => {
@@ -105,7 +108,7 @@ Deno.test("gather: rows of a table, of every kind of storage", () => {
     const index = operand("i32", [3, 64], rows, [1, 0]);
     const table = numbersOf(x);
     assertEquals(
-      run(kernels.gather, [x, index], out, { dim: 0 }),
+      run(kernels.gather, [x, index], out, { dim: 0, op: "gather" }),
       rows.flatMap((r) => table.slice(r * 64, r * 64 + 64)),
     );
   }
@@ -116,32 +119,39 @@ Deno.test("gather: blocks along the indexed dim, and as f64", () => {
   const table = numbersOf(x);
   const index = operand("i32", [2, 3], [40, 0, 63, 1, 31, 32]);
   const want = [table[40]!, table[0]!, table[63]!, table[65]!, table[95]!, table[96]!];
-  assertEquals(run(kernels.gather, [x, index], output("f32", [2, 3]), { dim: 1 }), want);
-  assertEquals(run(kernels.gather, [x, index], output("f64", [2, 3]), { dim: 1 }), want);
+  assertEquals(run(kernels.gather, [x, index], output("f32", [2, 3]), { dim: 1, op: "gather" }), want);
+  assertEquals(run(kernels.gather, [x, index], output("f64", [2, 3]), { dim: 1, op: "gather" }), want);
 });
 
 Deno.test("gather: an index out of range is named, with its place", () => {
   const x = operand("f32", [4, 2], draws(8));
   for (const bad of [4, -1]) {
     assertThrows(
-      () => run(kernels.gather, [x, operand("i32", [3, 2], [0, 1, bad], [1, 0])], output("f32", [3, 2]), { dim: 0 }),
+      () =>
+        run(kernels.gather, [x, operand("i32", [3, 2], [0, 1, bad], [1, 0])], output("f32", [3, 2]), {
+          dim: 0,
+          op: "gather",
+        }),
       ShapeError,
       `Cannot gather [4, 2] along dim 0 with index [3, 2]: the index ${bad} at [2, 0] is out of range for size 4`,
     );
   }
 });
 
+const ADD = { dim: 0, op: "scatterAdd", mode: "add" } as const;
+const SET = { dim: 0, op: "scatter", mode: "set" } as const;
+
 Deno.test("scatter: adds and sets in order into a view that holds something", () => {
   const index = operand("i32", [3], [1, 0, 1]);
   const source = operand("f32", [3], [10, 20, 30]);
   const add = operand("f32", [2], [1, 9, 2], [2]);
-  assertEquals(run(kernels.scatter, [index, source], add, { dim: 0, mode: "add" }), [21, 42]);
+  assertEquals(run(kernels.scatter, [index, source], add, ADD), [21, 42]);
   assertEquals(add.buffer.elements[1], 9);
   const set = operand("f32", [3], [1, 2, 3]);
-  assertEquals(run(kernels.scatter, [index, source], set, { dim: 0, mode: "set" }), [20, 30, 3]);
+  assertEquals(run(kernels.scatter, [index, source], set, SET), [20, 30, 3]);
   const rows = operand("f32", [2, 2], [1, 2, 3, 4]);
   const rowIndex = operand("i32", [2, 2], [1, 1], [1, 0]);
-  assertEquals(run(kernels.scatter, [rowIndex, operand("f32", [2, 2], [1, 2, 3, 4])], rows, { dim: 0, mode: "add" }), [
+  assertEquals(run(kernels.scatter, [rowIndex, operand("f32", [2, 2], [1, 2, 3, 4])], rows, ADD), [
     1,
     2,
     7,
@@ -152,7 +162,7 @@ Deno.test("scatter: adds and sets in order into a view that holds something", ()
 Deno.test("scatter: other dtypes", () => {
   const index = operand("i32", [2], [0, 0]);
   const scatter = (dtype: DType, old: number, source: number[]): number[] =>
-    run(kernels.scatter, [index, operand(dtype, [2], source)], operand(dtype, [1], [old]), { dim: 0, mode: "add" });
+    run(kernels.scatter, [index, operand(dtype, [2], source)], operand(dtype, [1], [old]), ADD);
   assertEquals(scatter("f16", 2048, [1, 1]), [2050]); // rounded once, after both
   assertEquals(scatter("i32", 2147483647, [1, 1]), [-2147483647]);
   assertEquals(scatter("bool", 1, [1, 1]), [1]);
@@ -162,7 +172,7 @@ Deno.test("scatter: an index out of range writes nothing", () => {
   const out = operand("f32", [3], [1, 2, 3]);
   const index = operand("i32", [2], [0, 3]);
   assertThrows(
-    () => run(kernels.scatter, [index, operand("f32", [2], [5, 6])], out, { dim: 0, mode: "set" }),
+    () => run(kernels.scatter, [index, operand("f32", [2], [5, 6])], out, SET),
     ShapeError,
     "Cannot scatter [3] along dim 0 with index [2]: the index 3 at [1] is out of range for size 3",
   );

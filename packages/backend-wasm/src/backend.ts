@@ -190,7 +190,7 @@ export class WasmBackend implements Backend<WasmBuffer> {
 
   #bind(name: string): RunKernel {
     const kernel = this.#parts.started.instance.exports[name] as KernelExport; // every name in the table is exported
-    return (inputs, outputs, settings) => this.#run(name, kernel, inputs, outputs, settings);
+    return (inputs, outputs, settings, op = name) => this.#run(name, kernel, inputs, outputs, settings, op);
   }
 
   #run(
@@ -199,13 +199,14 @@ export class WasmBackend implements Backend<WasmBuffer> {
     inputs: readonly WasmOperand[],
     outputs: readonly WasmOperand[],
     settings: readonly number[],
+    op: string,
   ): void {
     this.#checkAlive(name);
     this.#record.write(name, inputs, outputs, settings);
     const { operands, settings: at } = this.#record;
     const code = this.#guarded(name, kernel, operands, inputs.length + outputs.length, at);
     if (code === CODES.ok) return;
-    if (code === CODES.indexOutOfRange) throw indexError(name, inputs, outputs, settings, this.#linear);
+    if (code === CODES.indexOutOfRange) throw indexError(name, op, inputs, outputs, settings, this.#linear);
     throw internalError(`the kernel ${name} returned ${code}`);
   }
 

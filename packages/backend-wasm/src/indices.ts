@@ -7,10 +7,13 @@ import type { LinearMemory } from "./linear_memory.ts";
  * The error for an index out of range: of a gather or scatter the first in row-major order, of an attention
  * over pages that there is one.
  *
+ * @param name the kernel
+ * @param op what was called
  * @param settings the call's: the dim comes first
  */
 export function indexError(
   name: string,
+  op: string,
   inputs: readonly WasmOperand[],
   outputs: readonly WasmOperand[],
   settings: readonly number[],
@@ -30,7 +33,7 @@ export function indexError(
   const found = findOutside(index, size, memory);
   if (found === undefined) return internalError(`${name} says that an index is out of range, and none is`);
   return new ShapeError(
-    `Cannot ${name} ${showShape(indexed.shape)} along dim ${dim} with index ${showShape(index.shape)}: ` +
+    `Cannot ${op} ${showShape(indexed.shape)} along dim ${dim} with index ${showShape(index.shape)}: ` +
       `the index ${found.value} at ${showShape(found.place)} is out of range for size ${size}`,
   );
 }

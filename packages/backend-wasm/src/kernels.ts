@@ -7,6 +7,7 @@ import type {
   AttentionExtra,
   BinaryOp,
   FusedKernels,
+  IndexAttrs,
   Kernel,
   Kernels,
   PrimitiveKernels,
@@ -16,11 +17,12 @@ import type {
 import { isBlock, isFloat } from "../../core/src/dtype.ts";
 import type { WasmBuffer, WasmOperand } from "./buffer.ts";
 
-/** Runs one export on checked operands. */
+/** Runs one export on checked operands; `op` is what messages call it, where that is not its name. */
 export type RunKernel = (
   inputs: readonly WasmOperand[],
   outputs: readonly WasmOperand[],
   settings: readonly number[],
+  op?: string,
 ) => void;
 
 /** What kernels need of their backend. */
@@ -71,6 +73,16 @@ function kernelOf<Inputs extends readonly WasmOperand[], Attrs>(
   return { layout: "strided", run: (inputs, outputs, attrs) => run(inputs, outputs, settings(attrs)) };
 }
 
+/** A kernel that goes by an index, and says what was called where one is out of range. */
+function indexedOf<Inputs extends readonly WasmOperand[], Attrs extends IndexAttrs>(
+  host: KernelHost,
+  name: string,
+  settings: (attrs: Attrs) => readonly number[],
+): Kernel<WasmBuffer, Inputs, Attrs> {
+  const run = host.kernel(name);
+  return { layout: "strided", run: (inputs, outputs, attrs) => run(inputs, outputs, settings(attrs), attrs.op) };
+}
+
 const NONE: readonly number[] = [];
 
 /** Every kernel there is. */
@@ -88,8 +100,8 @@ function makePrimitives(host: KernelHost): PrimitiveKernels<WasmBuffer> {
     reduce: kernelOf(host, "reduce", ({ op, dims }) => [REDUCE_CODES[op], dims]),
     scan: kernelOf(host, "scan", ({ op, dim }) => [op === "sum" ? 0 : 1, dim]),
     matmul: makeMatmul(host),
-    gather: kernelOf(host, "gather", ({ dim }) => [dim]),
-    scatter: kernelOf(host, "scatter", ({ dim, mode }) => [dim, mode === "add" ? 0 : 1]),
+    gather: indexedOf(host, "gather", ({ dim }) => [dim]),
+    scatter: indexedOf(host, "scatter", ({ dim, mode }) => [dim, mode === "add" ? 0 : 1]),
     sort: kernelOf(host, "sort", ({ dim, descending }) => [dim, Number(descending)]),
     random: kernelOf(host, "random", ({ seed, start, run, step }) => [...seed, start, run, step]),
   };
@@ -107,9 +119,10 @@ function makeCopy(host: KernelHost): PrimitiveKernels<WasmBuffer>["copy"] {
   };
 }
 
-/** Rows for which a constant matrix is put into panels, once: below it is best as it lies, beyond packing costs little. */
-const PANELS_FROM = 5;
+/** Rows up to which a constant matrix is put into panels, once: beyond, packing it each time costs little. */
 const PANELS_TO = 128;
+/** Rows up to which it is best as it lies, but for a single row where its columns have gaps. */
+const AS_IT_LIES_TO = 4;
 
 function makeMatmul(host: KernelHost): PrimitiveKernels<WasmBuffer>["matmul"] {
   const run = host.kernel("matmul");
@@ -120,7 +133,9 @@ function makeMatmul(host: KernelHost): PrimitiveKernels<WasmBuffer>["matmul"] {
       const [a, b] = inputs;
       const rows = a.shape[a.shape.length - 2]!;
       if (isBlock(b.dtype)) host.packForMatmul(b);
-      const inPanels = b.buffer.frozen && b.dtype === "f32" && rows >= PANELS_FROM && rows <= PANELS_TO;
+      const gapless = b.strides[b.strides.length - 2] === 1; // columns
+      const asItLies = rows > PANELS_TO || (rows <= AS_IT_LIES_TO && (rows > 1 || gapless));
+      const inPanels = b.buffer.frozen && b.dtype === "f32" && !asItLies;
       run(inPanels ? [a, host.withPanels(b)] : inputs, outputs, settings);
     },
   };

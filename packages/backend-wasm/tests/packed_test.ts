@@ -24,11 +24,12 @@ function randomBlocks(dtype: DType, seed: number): Uint8Array {
   return bytes;
 }
 
+async function* whole(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(bytes);
+}
+
 async function weight(backend: Awaited<ReturnType<typeof createWasmBackend>>, dtype: DType): Promise<Tensor> {
-  async function* pieces(): AsyncGenerator<Uint8Array> {
-    yield await Promise.resolve(randomBlocks(dtype, 7));
-  }
-  return await tensorFromPieces([ROWS, K], dtype, pieces(), { backend });
+  return await tensorFromPieces([ROWS, K], dtype, whole(randomBlocks(dtype, 7)), { backend });
 }
 
 Deno.test("a packed weight is downloaded, gathered, viewed and multiplied as what it is", async (t) => {
@@ -69,13 +70,10 @@ Deno.test("a constant f32 matrix is put into panels once, and gives what it gave
   const [k, n] = [300, 41];
   const random = draws(3);
   const bytes = new Uint8Array(Float32Array.from({ length: k * n }, () => random() - 0.5).buffer);
-  async function* pieces(): AsyncGenerator<Uint8Array> {
-    yield await Promise.resolve(bytes);
-  }
   for (const options of [{ build: "plain" }, { threads: 2 }] as const) {
     const backend = await createWasmBackend(options);
-    const loose = await tensorFromPieces([n, k], "f32", pieces(), { backend, constant: false });
-    const weight = await tensorFromPieces([n, k], "f32", pieces(), { backend });
+    const loose = await tensorFromPieces([n, k], "f32", whole(bytes), { backend, constant: false });
+    const weight = await tensorFromPieces([n, k], "f32", whole(bytes), { backend });
     for (const shape of [[1, k], [4, k], [5, k], [64, k], [3, 7, k], [200, k]]) {
       using x = rand(shape, { backend, seed: 2 });
       using want = tidy(() => x.matmul(loose.transpose(0, 1)));
@@ -98,14 +96,36 @@ Deno.test("a constant f32 matrix is put into panels once, and gives what it gave
   }
 });
 
+Deno.test("a single row multiplies a constant [K, N] in panels, of any width, and f16 rows too", async () => {
+  const [k, widths] = [301, [8, 9, 24, 41, 129, 1000]];
+  for (const options of [{ build: "plain" }, { threads: 2 }] as const) {
+    const backend = await createWasmBackend(options);
+    for (const n of widths) {
+      const random = draws(n);
+      const bytes = new Uint8Array(Float32Array.from({ length: k * n }, () => random() - 0.5).buffer);
+      using loose = await tensorFromPieces([k, n], "f32", whole(bytes), { backend, constant: false });
+      using weight = await tensorFromPieces([k, n], "f32", whole(bytes), { backend });
+      using x = rand([1, k], { backend, seed: 2 });
+      for (const [dtype, ulp] of [["f32", 2 ** -23], ["f16", 2 ** -10], ["bf16", 2 ** -7]] as const) {
+        using row = x.to(dtype);
+        using want = row.matmul(loose);
+        using got = row.matmul(weight);
+        using apart = tidy(() => got.to("f32").sub(want.to("f32")).abs().amax());
+        using most = tidy(() => want.to("f32").abs().amax());
+        const bound = 2 * ulp * await most.item();
+        assert(await apart.item() <= bound, `${dtype} by [${k}, ${n}]: ${await apart.item()} beyond ${bound}`);
+      }
+      assert(backend.memory.packedBytes >= weight.storage.byteLength, `[${k}, ${n}] is not packed`);
+    }
+    backend.dispose();
+  }
+});
+
 /** A constant f32 matrix [300, 41], whose panels take no less. */
 async function constant(backend: Awaited<ReturnType<typeof createWasmBackend>>): Promise<Tensor> {
   const random = draws(4);
   const bytes = new Uint8Array(Float32Array.from({ length: 300 * 41 }, () => random() - 0.5).buffer);
-  async function* pieces(): AsyncGenerator<Uint8Array> {
-    yield await Promise.resolve(bytes);
-  }
-  return await tensorFromPieces([300, 41], "f32", pieces(), { backend });
+  return await tensorFromPieces([300, 41], "f32", whole(bytes), { backend });
 }
 
 Deno.test("panels count as live bytes, from the first product that wants them until their matrix goes", async () => {
@@ -115,7 +135,7 @@ Deno.test("panels count as live bytes, from the first product that wants them un
   const x = rand([9, 300], { backend, seed: 1 });
   const before = memory.liveBytes;
   assertEquals([memory.packedBytes, backend.describe().details.packedBytes], [0, 0]);
-  tidy(() => void x.narrow(0, 0, 4).matmul(weight)); // too few rows
+  tidy(() => void x.narrow(0, 0, 4).matmul(weight)); // as many rows are best as it lies
   assertEquals(memory.packedBytes, 0);
   tidy(() => void x.matmul(weight));
   assert(memory.packedBytes >= weight.storage.byteLength, `${memory.packedBytes}`);

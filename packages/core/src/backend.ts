@@ -123,6 +123,14 @@ export interface RandomAttrs {
   readonly step: number;
 }
 
+/** Settings of the kernels that go by an index. */
+export interface IndexAttrs {
+  /** Where the index is put in. */
+  readonly dim: number;
+  /** What was called, for the message about an index out of range: `embedding`. */
+  readonly op: string;
+}
+
 /** What every backend has; leaving one out does not compile. */
 export interface PrimitiveKernels<B> {
   /** `out[i] = value + i * step`, i counting elements in row-major order. */
@@ -142,12 +150,12 @@ export interface PrimitiveKernels<B> {
   /** `[batch…, M, K] x [batch…, K, N] -> [batch…, M, N]`; b may be of any storage dtype, blocks along K or N. */
   matmul: Kernel<B, readonly [a: Operand<B>, b: Operand<B>], NoAttrs>;
   /** `out[i0, …] = x[…, index[i0, …], …]` with the index (i32) put in at `dim`; an index out of range is an error. */
-  gather: Kernel<B, readonly [x: Operand<B>, index: Operand<B>], { readonly dim: number }>;
+  gather: Kernel<B, readonly [x: Operand<B>, index: Operand<B>], IndexAttrs>;
   /** `out[…, index[i0, …], …] += source[i0, …]`, or `=` where the last write wins; deterministic. */
   scatter: Kernel<
     B,
     readonly [index: Operand<B>, source: Operand<B>],
-    { readonly dim: number; readonly mode: "add" | "set" }
+    IndexAttrs & { readonly mode: "add" | "set" }
   >;
   /** Two outputs, values and i32 indices, sorted along `dim`; stable; NaN counts as largest. */
   sort: Kernel<B, readonly [x: Operand<B>], { readonly dim: number; readonly descending: boolean }>;

@@ -70,6 +70,9 @@ const DTYPES: Readonly<Record<DType, DTypeInfo>> = {
   iq4_xs: { name: "iq4_xs", kind: "block", blockSize: 256, blockBytes: 136 },
 };
 
+/** The same as a map: every call of a kernel looks up some. */
+const INFOS: ReadonlyMap<string, DTypeInfo> = new Map(Object.entries(DTYPES));
+
 /** Every dtype's name, plain ones first. */
 export const ALL_DTYPES: readonly DType[] = Object.keys(DTYPES) as DType[]; // keys() forgets the key type
 
@@ -79,7 +82,7 @@ export const ALL_DTYPES: readonly DType[] = Object.keys(DTYPES) as DType[]; // k
  * @throws {DTypeError} when no dtype has that name
  */
 export function dtypeInfo(dtype: DType): DTypeInfo {
-  const info = Object.hasOwn(DTYPES, dtype) ? DTYPES[dtype] : undefined;
+  const info = INFOS.get(dtype);
   if (info === undefined) throw new DTypeError(`Unknown dtype "${dtype}": known are ${ALL_DTYPES.join(", ")}`);
   return info;
 }

@@ -270,31 +270,35 @@ export function track(tensor: Scoped): void {
 export function tidy<T>(fn: () => T): T {
   const scope: Scope = { parent: current, members: [] };
   current = scope;
-  let result: T;
-  const escaping = new Set<unknown>();
+  let result: T | undefined;
+  let held: Set<unknown> | undefined; // by the result, where it is no tensor itself
   try {
     result = fn();
     if (result instanceof Promise) {
       throw new TypeError("Cannot tidy an async function: its tensors outlive the call; use `using` inside it instead");
     }
-    collectTensors(result, escaping);
+    if (isContainer(result)) collectTensors(result, held = new Set());
+    return result;
   } finally {
     current = scope.parent;
     for (const tensor of scope.members) {
-      if (escaping.has(tensor) && !tensor.isKept) track(tensor);
+      const escapes = held === undefined ? tensor === result : held.has(tensor);
+      if (escapes && !tensor.isKept) track(tensor);
       else if (tensor.isKept) tensor.storage.registerEscape();
       else tensor.dispose();
     }
   }
-  return result;
+}
+
+/** Whether tensors are looked for in it: an array or a plain object. */
+function isContainer(value: unknown): value is object {
+  if (typeof value !== "object" || value === null) return false;
+  return Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
 }
 
 /** Finds tensors in what a scope returns, through arrays and plain objects. */
 function collectTensors(value: unknown, found: Set<unknown>): void {
-  if (typeof value !== "object" || value === null || found.has(value)) return;
+  if (found.has(value)) return;
   found.add(value);
-  if (Array.isArray(value)) { for (const item of value) collectTensors(item, found); }
-  else if (Object.getPrototypeOf(value) === Object.prototype) {
-    for (const item of Object.values(value)) collectTensors(item, found);
-  }
+  if (isContainer(value)) { for (const item of Object.values(value)) collectTensors(item, found); }
 }

@@ -204,7 +204,7 @@ const REFUSALS: readonly Refusal[] = [
   [
     () => embedding(t(2, 3), full([2], -1, { backend, dtype: "i32" })),
     ShapeError,
-    "Cannot gather [2, 3] along dim 0 with index [2, 3]: the index -1 at [0, 0] is out of range for size 2",
+    "Cannot embedding [2, 3] along dim 0 with index [2, 3]: the index -1 at [0, 0] is out of range for size 2",
   ],
   [() => embedding(t(4), i(2)), ShapeError, "Cannot embedding [4]: the table must be [V, E]"],
   [
@@ -256,7 +256,7 @@ const REFUSALS: readonly Refusal[] = [
   [
     () => crossEntropy(t(2, 3), full([2], 3, { backend, dtype: "i32" })),
     ShapeError,
-    "Cannot gather [2, 3] along dim 1 with index [2, 1]: the index 3 at [0, 0] is out of range for size 3",
+    "Cannot crossEntropy [2, 3] along dim 1 with index [2, 1]: the index 3 at [0, 0] is out of range for size 3",
   ],
   [() => mseLoss(t(2), t(3)), ShapeError, "Cannot mseLoss [2] with [3]: shapes differ"],
   [

@@ -27,6 +27,7 @@ const WEBGPU_OPTIONS = {
   features: true,
   softwareAdapter: true,
   tuneMatmul: true,
+  matmulActivations: true,
   ...SHARED_OPTIONS,
 } as const satisfies Record<keyof WebGpuBackendOptions, true>;
 

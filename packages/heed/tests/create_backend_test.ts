@@ -26,6 +26,12 @@ Deno.test("a value out of its range is refused, and no other backend taken inste
     ...[-1, NaN, "1GB"].map((memoryBudgetBytes) => ({ memoryBudgetBytes })),
   ];
   for (const options of wrong) await assertRejects(() => createBackend(["wasm", "scalar"], options), ShapeError);
+  const device = {} as GPUDevice; // from JavaScript
+  await assertRejects(
+    () => createBackend(["webgpu", "scalar"], { device }),
+    ShapeError,
+    "webgpu with the device an object",
+  );
   await assertRejects(() => createBackend({ threads: 2 } as unknown as string), BackendError, "names come first");
 });
 
@@ -34,6 +40,11 @@ Deno.test("each backend is given the options that concern it", async () => {
   for (const name of ["scalar", "wasm"]) {
     const backend = await createBackend(name, options);
     assertEquals([backend.name, backend.memory.budgetBytes], [name, 1000]);
+    backend.dispose();
+  }
+  for (const name of ["wasm", "webgpu"]) {
+    const backend = await createBackend(name, { ...options, matmulActivations: "int8" });
+    assertEquals(backend.describe().details["matmulActivations"], "int8");
     backend.dispose();
   }
 });

@@ -29,12 +29,14 @@ export function tokensBeforeModel(cache: KvCache | undefined, layers: number): n
         `use model.createCache()`,
     );
   }
+  const { length } = cache;
+  let layer = 0;
+  while (layer < layers && cache.lengthOf(layer) === length) layer++;
+  if (layer === layers) return length;
   const seen = Array.from({ length: layers }, (_, layer) => cache.lengthOf(layer));
-  const least = Math.min(...seen);
-  if (seen.every((length) => length === least)) return least;
   throw new ShapeError(
     `Cannot run a Llama with a cache whose layers have seen ${seen.join(", ")} tokens: a step ended between them; ` +
-      `call truncate(${least}) on it first`,
+      `call truncate(${length}) on it first`,
   );
 }
 

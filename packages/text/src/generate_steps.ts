@@ -78,9 +78,11 @@ export class GenerationSteps {
 
   /** What was drawn and seen stays where it is, so that every step finds the same memory free as the one before. */
   #note({ ids, codes }: DrawnIds): void {
-    this.#drawn ??= { ids: ids.clone().keep(), codes: codes.clone().keep() };
-    this.#drawn.ids.copy_(ids);
-    this.#drawn.codes.copy_(codes);
+    if (this.#drawn === undefined) this.#drawn = { ids: ids.clone().keep(), codes: codes.clone().keep() };
+    else {
+      this.#drawn.ids.copy_(ids);
+      this.#drawn.codes.copy_(codes);
+    }
     this.#seen?.copy_(withSeen(this.#seen, ids));
   }
 

@@ -3,8 +3,11 @@
  * Node's server, which Deno carries: unlike `Deno.serve` it bounds connections, and how long a request may take to come.
  *
  * What one connection can hold: its header, what its handler keeps of its body, and what one write of the answer and the
- * system's own buffers take. Nobody holds any of it for longer than the limits say. A client that ends its side of the
- * connection counts as gone: one that waits for its answer cannot be told from one that left, whose answer nobody wants.
+ * system's own buffers take. Nobody holds any of it for longer than the limits say.
+ *
+ * A client that ends its side of the connection waits for its answer, as `nc -N` does, or has left. Which of them shows only
+ * where something is sent: that breaks the connection of one that left. Until its answer begins it is sent interim responses
+ * (102), which clients pass over. HTTP/1.0 has none, and a client of it that left is found gone as its answer is sent.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -27,6 +30,8 @@ export interface Limits {
   readonly idleTimeoutMs: number;
   /** For taking what was written. */
   readonly stallTimeoutMs: number;
+  /** Between two times that a client that ended its side is asked whether it is there. */
+  readonly interimMs: number;
   /** For ending all answers when the server stops. */
   readonly stopTimeoutMs: number;
 }
@@ -40,6 +45,7 @@ export const LIMITS: Limits = {
   requestTimeoutMs: 10_000, // few bodies are read at once, and who is slow keeps others waiting
   idleTimeoutMs: 5_000,
   stallTimeoutMs: 30_000,
+  interimMs: 500,
   stopTimeoutMs: 3_000,
 };
 
@@ -65,7 +71,7 @@ export async function listen(
 ): Promise<Listening> {
   const answers = new Set<Promise<void>>();
   const connections = new WeakMap<Socket, Set<() => void>>();
-  const server = createServer({
+  const server: Server & { httpAllowHalfOpen?: boolean } = createServer({
     maxHeaderSize: limits.headerBytes,
     headersTimeout: limits.headerTimeoutMs,
     requestTimeout: limits.requestTimeoutMs,
@@ -79,6 +85,7 @@ export async function listen(
     answers.add(answering);
   });
   server.maxConnections = limits.connections;
+  server.httpAllowHalfOpen = true; // Node's types leave it out
   await new Promise<void>((resolve, reject) => {
     server.on("error", reject); // and later on: a connection that cannot be taken is no reason to end
     server.listen(address.port, address.hostname, resolve);
@@ -120,6 +127,7 @@ async function answer(
   onClose.add(closed); // an answer that waits behind another is not told
   outgoing.on("error", () => {}); // it is closed then, which is all there is to know
   incoming.on("error", closed); // before the connection closes, and before who reads the body is told
+  const asking = setInterval(() => askHalfOpen(incoming, outgoing), limits.interimMs);
   try {
     const request = requestOf(incoming, gone.signal);
     const response = request === undefined ? new Response("Bad request\n", { status: 400 }) : await handler(request);
@@ -127,8 +135,17 @@ async function answer(
   } catch {
     outgoing.destroy(); // what a handler throws, it has told of; here the answer broke off
   } finally {
+    clearInterval(asking);
     onClose.delete(closed);
   }
+}
+
+/** Asks a client that ended its side whether it is there, where no answer is under way; in the middle of a body it is not. */
+function askHalfOpen({ complete, httpVersion, socket }: IncomingMessage, outgoing: ServerResponse): void {
+  if (!socket.readableEnded) return;
+  if (!complete) return void socket.destroy();
+  const isNext = outgoing.socket !== null && !outgoing.headersSent;
+  if (isNext && httpVersion !== "1.0") outgoing.writeProcessing();
 }
 
 /** The request as handlers take it; undefined where its target or its headers are none of a server's. */

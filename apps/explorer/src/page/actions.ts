@@ -1,7 +1,15 @@
 /** What people can do, as calls of the worker whose outcome goes into the store. */
-import type { BackendChoice, ModelSource, News } from "../protocol.ts";
+import { isSameFile, tagOf } from "../file_on_server.ts";
+import {
+  type BackendChoice,
+  type ModelFacts,
+  type ModelSource,
+  type News,
+  NO_WEBGPU,
+  type StoredModel,
+} from "../protocol.ts";
 import type { OfferedModel, PageStore, Speeds, State } from "./state.ts";
-import { WorkerClient } from "./worker_client.ts";
+import { WorkerClient, WorkerError } from "./worker_client.ts";
 
 /** The page's doings. */
 export class Actions {
@@ -22,6 +30,7 @@ export class Actions {
     await this.#try(async () => {
       const [stored, offered] = await Promise.all([this.worker.call("stored"), offeredModels()]);
       this.#store.set({ stored, offered });
+      void tagged(offered, stored).then((offered) => this.#store.set({ offered })); // nobody waits for a slow server
     });
   }
 
@@ -29,12 +38,24 @@ export class Actions {
   async load(name: string, source: ModelSource): Promise<void> {
     this.#store.set({ loading: { name, progress: undefined }, problem: undefined });
     try {
-      const model = await this.worker.call("load", { source, backend: this.#store.state.backend });
+      const model = await this.#loadSomewhere(source);
       this.#store.set({ model, kvHeads: model.kvHeads, layer: Math.floor(model.layers / 2) });
     } catch (error) {
       this.#tell(error);
     } finally {
       this.#store.set({ loading: undefined });
+    }
+  }
+
+  /** Loads on the chosen backend; on WebAssembly where that was WebGPU, and there is none. */
+  async #loadSomewhere(source: ModelSource): Promise<ModelFacts> {
+    const { backend } = this.#store.state;
+    try {
+      return await this.worker.call("load", { source, backend });
+    } catch (error) {
+      if (!(error instanceof WorkerError) || error.kind !== NO_WEBGPU) throw error;
+      this.#store.set({ problem: `${error.message}. The model runs on WebAssembly instead.`, backend: "wasm" });
+      return await this.worker.call("load", { source, backend: "wasm" });
     }
   }
 
@@ -71,7 +92,7 @@ export class Actions {
       this.#store.set({ backendSays: description, difference: difference ?? this.#store.state.difference });
     } catch (error) {
       this.#store.set({ backend: before });
-      this.#tell(error);
+      this.#tell(error, ". The model stays on the backend that it was on.");
     } finally {
       this.#store.set({ switching: false });
     }
@@ -98,10 +119,11 @@ export class Actions {
     }
   }
 
-  #tell(error: unknown): void {
+  /** @param then what the page does about it */
+  #tell(error: unknown, then = ""): void {
     const { name, message, kind } = error as { name: string; message: string; kind?: string };
     if (name === "AbortError" || kind === "AbortError") return; // that is what was asked for
-    this.#store.set({ problem: message });
+    this.#store.set({ problem: message + then });
   }
 
   #hear(news: News): void {
@@ -156,5 +178,26 @@ async function offeredModels(): Promise<readonly OfferedModel[]> {
     return models.map((model) => ({ ...model, url: new URL(model.url, location.href).href }));
   } catch {
     return []; // a page of files alone
+  }
+}
+
+/** The offered models, with tags where it needs one to tell whether a kept model is still the same. */
+async function tagged(
+  offered: readonly OfferedModel[],
+  stored: readonly StoredModel[],
+): Promise<readonly OfferedModel[]> {
+  return await Promise.all(offered.map(async (model) => {
+    const isInDoubt = model.sha256 === undefined && stored.some((kept) => isSameFile(kept, model));
+    return isInDoubt ? { ...model, tag: await tagAt(model.url) } : model;
+  }));
+}
+
+/** What a server says that changes with a file. */
+async function tagAt(url: string): Promise<string | undefined> {
+  try {
+    const response = await fetch(url, { method: "HEAD", cache: "no-store" });
+    return response.ok ? tagOf(response.headers) : undefined;
+  } catch {
+    return undefined; // what is kept is opened without the server too
   }
 }

@@ -1,4 +1,5 @@
 /** A model's address as people type it, refused at once where it cannot work. */
+import { decoded, fileNameOf, isSafetensors } from "../file_on_server.ts";
 import type { RemoteModel } from "../protocol.ts";
 
 /**
@@ -13,27 +14,25 @@ export function modelAt(address: string, page: string): RemoteModel {
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
     throw new Error(`Cannot load ${address}: it is no address of the web; give one that begins with https://`);
   }
-  const name = decoded(url.pathname.split("/").at(-1) ?? "") || url.href;
+  const fileName = fileNameOf(url);
+  const name = isSafetensors(fileName) ? folderOf(url) : fileName || url.href;
   if (url.protocol === "http:" && url.origin !== new URL(page).origin) {
     throw new Error(
       `Cannot load ${name}: this page's policy lets it read other sites by https alone; ` +
         `download the file, and choose it here`,
     );
   }
-  if (/\.(safetensors|json)$/i.test(name) || url.pathname.endsWith("/")) {
+  if (url.pathname.endsWith("/") || (/\.json$/i.test(fileName) && !isSafetensors(fileName))) {
     throw new Error(
-      `Cannot load ${name} by its address, which must be that of a .gguf file: a safetensors model is several files; ` +
-        `download them, and choose them here together`,
+      `Cannot load ${name} by its address: give that of a .gguf file, of model.safetensors, or of ` +
+        `model.safetensors.index.json; what lies beside them is found`,
     );
   }
   return { name, url: url.href };
 }
 
-/** A part of a path as people read it; as it stands where its escapes are none. */
-function decoded(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
+/** What a folder of safetensors is called: Hugging Face's addresses have a revision between the model's name and its files. */
+function folderOf({ pathname, host }: URL): string {
+  const folder = /([^/]+)(?:\/resolve\/[^/]+)?\/[^/]+$/.exec(pathname)?.[1];
+  return folder === undefined ? host : decoded(folder);
 }

@@ -3,7 +3,7 @@ import { formatBytes } from "../format.ts";
 import type { ModelFacts } from "../protocol.ts";
 import { COMMON, type Plotting, show } from "./charts.ts";
 import { byId, say } from "./elements.ts";
-import type { PageStore } from "./state.ts";
+import type { PageStore, State } from "./state.ts";
 
 const HEIGHT = 150;
 const LEAST_TOKENS = 32;
@@ -11,19 +11,23 @@ const LEAST_TOKENS = 32;
 /** Draws the chart of a store. */
 export function cacheView(store: PageStore): void {
   const place = byId("cache");
-  store.view(["cacheBytes", "model", "plot", "width"], ({ tokens, cacheBytes, model, plot }) => {
-    if (model === undefined) say(byId("cache-says"), "What a model keeps of each token appears here.");
+  store.view(["cacheBytes", "model", "plot", "width"], ({ tokens, model, plot }) => {
     if (model === undefined || plot === undefined) return place.replaceChildren();
     show(place, chart(plot, model, tokens.length, place.clientWidth));
-    const perToken = bytesPerToken(model, model.kvHeads);
-    say(
-      byId("cache-says"),
-      `${tokens.length} tokens take ${formatBytes(cacheBytes)}, ${formatBytes(perToken)} each; as multi-head ` +
-        `${formatBytes(cacheBytes * model.heads / model.kvHeads)}, as multi-query ${
-          formatBytes(cacheBytes / model.kvHeads)
-        }.`,
-    );
-  });
+  }, place);
+  store.view(["cacheBytes", "model"], (state) => say(byId("cache-says"), sentence(state)));
+}
+
+function sentence({ tokens, cacheBytes, model }: State): string {
+  if (model === undefined) return "What a model keeps of each token appears here.";
+  const { heads, kvHeads } = model;
+  const [perToken, asMultiHead, asMultiQuery] = [
+    bytesPerToken(model, kvHeads),
+    cacheBytes * heads / kvHeads,
+    cacheBytes / kvHeads,
+  ].map(formatBytes);
+  return `${tokens.length} tokens take ${formatBytes(cacheBytes)}, ${perToken} each; ` +
+    `as multi-head ${asMultiHead}, as multi-query ${asMultiQuery}.`;
 }
 
 /** Keys and values of one token in f32, in all layers. */

@@ -38,7 +38,7 @@ export function headsView(store: PageStore): void {
   store.view(["weights", "dark", "plot", "model"], () => {
     cancelAnimationFrame(drawing);
     draw(0);
-  });
+  }, place);
 }
 
 function sentence({ heads, kvHeads }: NonNullable<State["model"]>): string {

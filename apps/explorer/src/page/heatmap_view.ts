@@ -41,7 +41,7 @@ export function heatmapView(store: PageStore): void {
   for (const radio of document.querySelectorAll<HTMLInputElement>("#stages input")) {
     radio.addEventListener("change", () => store.set({ stage: radio.value as Stage })); // the page's values are stages
   }
-  store.view(["look", "head", "dark", "plot", "width"], drawSquare);
+  store.view(["look", "head", "dark", "plot", "width"], drawSquare, place);
   store.view(["token", "key"], (state) => moveMark(mark, side, state));
   store.view(["token", "key", "look", "head"], (state) => say(byId("cell-says"), sentence(state)));
   store.view(["layer", "head", "model"], ({ model, layer, head }) => {

@@ -27,5 +27,5 @@ export function legendView(store: PageStore): void {
     const color = { type, domain: [...domain], scheme, label: LEGENDS[look.stage], tickFormat: formatNumber } as const;
     const shape = { width: 216, marginLeft: 8, marginRight: 16, ticks: 4 };
     show(place, plot.legend({ ...COMMON, ...shape, color }) as Element); // a ramp is an SVG element
-  });
+  }, place);
 }

@@ -1,4 +1,5 @@
 /** The dialog of models: the server's, those kept here, by address, by files; and how loading goes. */
+import { isSameFile } from "../file_on_server.ts";
 import { formatBytes } from "../format.ts";
 import type { ModelSource, Progress, StoredModel } from "../protocol.ts";
 import type { Actions } from "./actions.ts";
@@ -74,7 +75,7 @@ function takeFiles(store: PageStore, actions: Actions, dialog: HTMLDialogElement
 function drawList({ offered, stored, loading }: State, actions: Actions): void {
   const rows = [
     ...stored.map((model) => storedRow(model, actions)),
-    ...offered.filter((model) => !stored.some((kept) => isSame(kept, model))).map((model) => {
+    ...offered.filter((model) => !stored.some((kept) => isSameFile(kept, model))).map((model) => {
       return offeredRow(model, stored.some(({ name }) => name === model.name), actions);
     }),
   ];
@@ -84,12 +85,6 @@ function drawList({ offered, stored, loading }: State, actions: Actions): void {
   for (const button of document.querySelectorAll<HTMLButtonElement>("#model-list button, #url-form button")) {
     button.disabled = loading !== undefined;
   }
-}
-
-/** Whether what is kept is what the server has now, as far as is known. */
-function isSame({ name, byteLength, remote }: StoredModel, offered: OfferedModel): boolean {
-  const hashes = [remote?.sha256, offered.sha256].filter((hash) => hash !== undefined);
-  return name === offered.name && byteLength === offered.byteLength && new Set(hashes).size < 2;
 }
 
 function storedRow(model: StoredModel, actions: Actions): HTMLElement {

@@ -21,10 +21,13 @@ export function regroupView(store: PageStore, actions: Actions): void {
     drawText(byId("original-text"), tokens, promptTokens);
     drawText(byId("regrouped-text"), regroup?.tokens ?? [], regroup?.promptTokens ?? 0);
   });
-  store.view(["weights", "regroupedLook", "head", "dark", "plot"], (state) => {
-    drawMap(byId("original-map", HTMLCanvasElement), state.weights, state);
-    drawMap(byId("regrouped-map", HTMLCanvasElement), state.regroupedLook, state);
-  });
+  const [original, regrouped] = [byId("original-map", HTMLCanvasElement), byId("regrouped-map", HTMLCanvasElement)];
+  store.view(["weights", "head", "dark", "plot"], (state) => drawMap(original, state.weights, state), original);
+  store.view(
+    ["regroupedLook", "head", "dark", "plot"],
+    (state) => drawMap(regrouped, state.regroupedLook, state),
+    regrouped,
+  );
   store.view(["regroup", "regrouping", "generating", "model", "head", "regroupedLook", "weights"], (state) => {
     say(byId("original-title"), state.model === undefined ? "Original" : `Original, ${heads(state.model.kvHeads)}`);
     say(

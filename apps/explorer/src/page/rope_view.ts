@@ -5,7 +5,7 @@
 import { formatNumber } from "../format.ts";
 import { COMMON, type Plotting, show } from "./charts.ts";
 import { byId, say } from "./elements.ts";
-import type { PageStore } from "./state.ts";
+import type { PageStore, State } from "./state.ts";
 import { quoted } from "./tokens_view.ts";
 
 const COLUMNS = 8;
@@ -14,19 +14,20 @@ const DEGREES = 180 / Math.PI;
 /** Draws the clocks of a store. */
 export function ropeView(store: PageStore): void {
   const place = byId("rope");
-  store.view(["token", "key", "model", "plot", "width"], ({ token, key, tokens, model, plot }) => {
-    if (model === undefined) say(byId("rope-says"), "A model's pairs appear here, a clock each.");
+  store.view(["token", "key", "model", "plot", "width"], ({ token, key, model, plot }) => {
     if (model === undefined || plot === undefined) return place.replaceChildren();
-    const { ropeFrequencies: frequencies } = model;
-    show(place, clocks(plot, frequencies, token, key, place.clientWidth));
-    const [fast = 0, slow = 0] = [frequencies[0], frequencies.at(-1)];
-    const between = key === undefined ? "" : ` Thin hands: position ${key}, ${quoted(tokens[key])}.`;
-    say(
-      byId("rope-says"),
-      `Position ${token}${tokens.length > 0 ? `, ${quoted(tokens[token])}` : ""}. The first pair turns by ` +
-        `${formatNumber(fast * DEGREES)}° a token, the last by ${formatNumber(slow * DEGREES)}°.${between}`,
-    );
-  });
+    show(place, clocks(plot, model.ropeFrequencies, token, key, place.clientWidth));
+  }, place);
+  store.view(["token", "key", "model"], (state) => say(byId("rope-says"), sentence(state)));
+}
+
+function sentence({ token, key, tokens, model }: State): string {
+  if (model === undefined) return "A model's pairs appear here, a clock each.";
+  const { ropeFrequencies: frequencies } = model;
+  const [fast = 0, slow = 0] = [frequencies[0], frequencies.at(-1)];
+  const between = key === undefined ? "" : ` Thin hands: position ${key}, ${quoted(tokens[key])}.`;
+  return `Position ${token}${tokens.length > 0 ? `, ${quoted(tokens[token])}` : ""}. The first pair turns by ` +
+    `${formatNumber(fast * DEGREES)}° a token, the last by ${formatNumber(slow * DEGREES)}°.${between}`;
 }
 
 function clocks(

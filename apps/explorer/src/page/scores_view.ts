@@ -24,7 +24,7 @@ export function scoresView(store: PageStore): void {
       say(most, values === undefined ? "" : largest(values, tokens));
       if (plot === undefined || values === undefined) chart.replaceChildren();
       else show(chart, bars(plot, values, stage, chart.clientWidth));
-    });
+    }, chart);
   }
   store.view(["row"], ({ row, tokens }) => {
     say(

@@ -1,4 +1,5 @@
 /** What the page knows and shows. */
+import type { FileIdentity } from "../file_on_server.ts";
 import type {
   BackendChoice,
   LogitsDifference,
@@ -16,9 +17,7 @@ import type { Plotting } from "./charts.ts";
 import { Store } from "./store.ts";
 
 /** A model that the page's own server has. */
-export interface OfferedModel extends RemoteModel {
-  readonly byteLength: number;
-}
+export interface OfferedModel extends RemoteModel, FileIdentity {}
 
 /** How fast a backend was: tokens a second. */
 export interface Speeds {

@@ -29,7 +29,7 @@ export function tokensView(store: PageStore): void {
     drawTokens(box, now, drawn);
     drawn = now;
   });
-  store.view(["tokens", "token", "key", "weights", "head"], (state) => {
+  store.view(["model", "tokens", "token", "key", "weights", "head"], (state) => {
     shade(box, state);
     say(says, sentence(state));
   });
@@ -110,7 +110,7 @@ function shade(box: HTMLElement, state: State): void {
   for (let i = 0; i < box.children.length; i++) {
     const chip = chipOf(box, i)!;
     const chosen = i === state.token;
-    const weight = Math.sqrt(row?.[i] ?? 0).toFixed(3);
+    const weight = Math.sqrt(row?.[i] ?? 0).toFixed(2); // finer shades are not seen, and cost: each is a style to work out
     if (chip.style.getPropertyValue("--weight") !== weight) chip.style.setProperty("--weight", weight);
     chip.classList.toggle("chosen", chosen);
     chip.classList.toggle("pointed", i === state.key);
@@ -120,8 +120,8 @@ function shade(box: HTMLElement, state: State): void {
 }
 
 function sentence(state: State): string {
-  const { tokens, token } = state;
-  if (tokens.length === 0) return "No text yet.";
+  const { tokens, token, model } = state;
+  if (tokens.length === 0) return `No text yet: ${model === undefined ? "choose a model first" : "press Generate"}.`;
   const row = weightsOf(state);
   if (row === undefined) return `Token ${token}, ${quoted(tokens[token])}`;
   const most = [...row.keys()].sort((a, b) => row[b]! - row[a]!).slice(0, 3).filter((i) => row[i]! >= 0.01);

@@ -1,6 +1,6 @@
 /** The backends that the page offers, and what each is made with. */
 import { type Backend, createBackend, type CreateBackendOptions } from "../../../../packages/heed/mod.ts";
-import type { BackendChoice } from "../protocol.ts";
+import { type BackendChoice, NO_WEBGPU } from "../protocol.ts";
 
 /** A backend's registered name, and settings. */
 type Recipe = readonly [name: string, options: CreateBackendOptions];
@@ -13,10 +13,36 @@ const RECIPES: Readonly<Record<BackendChoice, Recipe>> = {
   "scalar": ["scalar", {}],
 };
 
-/** Makes the chosen backend, and no other. @throws {BackendError} when it is not there */
+/** WebGPU is not there. The page runs models without it. */
+class NoWebGpuError extends Error {
+  override name = NO_WEBGPU;
+}
+
+/** Makes the chosen backend, and no other. @throws {BackendError} or {NoWebGpuError} when it is not there */
 export async function makeBackend(choice: BackendChoice): Promise<Backend> {
   const [name, options] = RECIPES[choice];
-  return await createBackend(name, options);
+  try {
+    return await createBackend(name, options);
+  } catch (error) {
+    if (name !== "webgpu") throw error;
+    throw new NoWebGpuError(await whyNoWebGpu(), { cause: error });
+  }
+}
+
+/** Why WebGPU is not there, for people who have never heard of adapters. */
+async function whyNoWebGpu(): Promise<string> {
+  const gpu = navigator.gpu as GPU | undefined; // absent in older browsers, and where the page is not secure
+  if (gpu === undefined) {
+    return isSecureContext
+      ? "This browser has no WebGPU, by which pages compute on the graphics processor"
+      : "Browsers let pages use WebGPU only over https, or on this machine's own address, localhost";
+  }
+  const adapter = await gpu.requestAdapter().catch(() => null);
+  if (adapter === null) return "This browser has WebGPU, but found no graphics processor that it can use";
+  return adapter.info.isFallbackAdapter
+    ? "This browser has WebGPU only in software, which is slower than WebAssembly; to try it all the same, choose " +
+      "“WebGPU in software”"
+    : "This browser has WebGPU, but the graphics processor refused; other programs may have taken its memory";
 }
 
 /** What a backend is, in words. */

@@ -5,14 +5,16 @@
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
+import { isSameFile } from "../file_on_server.ts";
 import { formatBytes } from "../format.ts";
 import type { BackendChoice, Progress, RemoteModel } from "../protocol.ts";
 import type { About, Library } from "./library.ts";
 import { alone } from "./locks.ts";
 import type { WritableFile } from "./origin_files.ts";
 import { pieces } from "./pieces.ts";
-import { askAbout, checkHeader, type RemoteFile, request } from "./remote.ts";
-import { checkMemory, checkStorage } from "./room.ts";
+import { type RemoteFile, request } from "./remote.ts";
+import { checkHeaders, filesOf } from "./remote_model.ts";
+import { checkMemory, checkStorage, totalBytes } from "./room.ts";
 import { nextTask } from "./turns.ts";
 
 /** What a download is told besides what to fetch. */
@@ -43,76 +45,105 @@ export async function keyOf(identity: string): Promise<string> {
 export async function download(model: RemoteModel, options: DownloadOptions): Promise<string> {
   const { library, signal } = options;
   const key = await keyOf(model.url);
-  const remote = await askAbout(model, signal);
+  const files = await filesOf(model, signal);
   const kept = await library.about(key);
-  if (kept?.complete === true && isSame(kept, model, remote)) return key;
+  if (kept?.complete === true && isSame(kept, files)) return key;
   const otherwise = kept?.complete === true
     ? `Cannot replace ${model.name} by the server's: it is in use, here or in another tab; close it there, or reload`
     : `Cannot download ${model.name}: another tab is at it; wait for it, or cancel it there`;
   await alone(key, otherwise, async () => {
-    const { byteLength, etag } = remote;
+    const byteLength = totalBytes(files);
     checkMemory(model.name, byteLength, options.backend);
-    const { goesOn, storedBytes } = await stored(library, key, model, remote);
+    const { goesOn, storedBytes } = await stored(library, key, files);
     await checkStorage(model.name, byteLength - storedBytes); // what is replaced makes room too
-    if (!goesOn && remote.inParts) await checkHeader(model, signal);
-    if (!goesOn) await library.drop(key);
-    const about = { name: model.name, files: [{ name: model.name, byteLength }], remote: model, etag };
-    await library.note(key, { ...about, complete: false });
-    const file = await library.write(key, model.name);
-    let whole = false;
-    try {
-      await fill(file, model, remote, options);
-      whole = model.sha256 === undefined || await hashOf(file, options) === model.sha256;
-    } finally {
-      file.close();
-    }
-    if (!whole) {
+    if (!goesOn) {
+      await checkHeaders(files, signal);
       await library.drop(key);
-      throw new Error(
-        `Cannot use ${model.name}: its SHA-256 is not the one it should have, so it was removed; load it again`,
-      );
     }
+    const identities = files.map(({ name, byteLength, sha256, tag }) => ({ name, byteLength, sha256, tag }));
+    const about = { name: model.name, files: identities, remote: model };
+    await library.note(key, { ...about, complete: false });
+    await fetchAll(key, files, options);
     await library.note(key, { ...about, complete: true });
   });
   return key;
 }
 
-/** Whether what is kept, or a part of it, is of the file that the server has now; the hash says it best. */
-function isSame(kept: About, { sha256 }: RemoteModel, { byteLength, etag }: RemoteFile): boolean {
-  const before = kept.remote?.sha256;
-  const sameContent = before !== undefined && sha256 !== undefined ? before === sha256 : kept.etag === etag;
-  return kept.files[0]?.byteLength === byteLength && sameContent;
+/** Whether what is kept, or a part of it, is of the files that the server has now. */
+function isSame(kept: About, files: readonly RemoteFile[]): boolean {
+  return kept.files.length === files.length && files.every((file, i) => isSameFile(kept.files[i]!, file)); // as long
 }
 
 /** Bytes that are here, and whether they are an earlier attempt that can be gone on with. */
 async function stored(
   library: Library,
   key: string,
-  model: RemoteModel,
-  remote: RemoteFile,
+  files: readonly RemoteFile[],
 ): Promise<{ goesOn: boolean; storedBytes: number }> {
   const about = await library.about(key);
   const { storedBytes = 0 } = (await library.list()).find((kept) => kept.key === key) ?? {};
-  const goesOn = storedBytes > 0 && remote.inParts && about !== undefined && isSame(about, model, remote);
-  return { goesOn, storedBytes };
+  const canGoOn = files.every(({ inParts, bytes }) => inParts || bytes !== undefined);
+  return { goesOn: storedBytes > 0 && canGoOn && about !== undefined && isSame(about, files), storedBytes };
+}
+
+/** Fetches a model's files, or what is missing of them; progress is that of all of them together. */
+async function fetchAll(key: string, files: readonly RemoteFile[], options: DownloadOptions): Promise<void> {
+  const byteLength = totalBytes(files);
+  let startBytes = 0;
+  for (const file of files) {
+    await fetchInto(key, file, options, (phase, doneBytes) => {
+      const isOfAll = phase === "downloading"; // else of the file that is checked
+      options.onProgress({
+        phase,
+        doneBytes: isOfAll ? startBytes + doneBytes : doneBytes,
+        totalBytes: isOfAll ? byteLength : file.byteLength,
+      });
+    });
+    startBytes += file.byteLength;
+  }
+}
+
+/** Is told of bytes of a file that came, or were checked. */
+type OnBytes = (phase: "downloading" | "checking", doneBytes: number) => void;
+
+/** Fetches one file of a model, or what is missing of it. @throws Error when it is not the one that was meant */
+async function fetchInto(key: string, remote: RemoteFile, options: DownloadOptions, onBytes: OnBytes): Promise<void> {
+  const { library, signal } = options;
+  const { name, sha256, bytes } = remote;
+  const file = await library.write(key, name);
+  let whole = true;
+  try {
+    if (bytes === undefined) {
+      await fill(file, remote, signal, onBytes);
+      whole = sha256 === undefined || await hashOf(file, signal, onBytes) === sha256;
+    } else {
+      file.truncate(0);
+      file.write(bytes, { at: 0 });
+    }
+  } finally {
+    file.close();
+  }
+  if (whole) return;
+  await library.drop(key);
+  throw new Error(`Cannot use ${name}: its SHA-256 is not the one it should have, so it was removed; load it again`);
 }
 
 /** Appends until all is there. */
 async function fill(
   file: WritableFile,
-  model: RemoteModel,
   remote: RemoteFile,
-  { signal, onProgress }: DownloadOptions,
+  signal: AbortSignal,
+  onBytes: OnBytes,
 ): Promise<void> {
-  const { byteLength: totalBytes } = remote;
+  const { name, byteLength } = remote;
   let mostBytes = file.getSize(); // of any attempt: one that begins anew may bring less
-  for (let failures = 0; file.getSize() < totalBytes;) {
+  for (let failures = 0; file.getSize() < byteLength;) {
     const start = remote.inParts ? file.getSize() : 0;
     let cause: unknown;
     try {
-      for await (const bytes of pieces(await bytesFrom(file, model, start, signal))) {
+      for await (const bytes of pieces(await bytesFrom(file, remote, start, signal))) {
         file.write(bytes, { at: file.getSize() });
-        onProgress({ phase: "downloading", doneBytes: file.getSize(), totalBytes });
+        onBytes("downloading", file.getSize());
       }
     } catch (error) {
       signal.throwIfAborted();
@@ -123,8 +154,8 @@ async function fill(
     failures = file.getSize() > mostBytes ? 0 : failures + 1;
     mostBytes = Math.max(mostBytes, file.getSize());
     if (failures < MOST_FAILURES) continue;
-    const done = `${formatBytes(mostBytes)} of ${formatBytes(totalBytes)}`;
-    const message = `Cannot download ${model.name}: the connection breaks after ${done}; load it again to ${
+    const done = `${formatBytes(mostBytes)} of ${formatBytes(byteLength)}`;
+    const message = `Cannot download ${name}: the connection breaks after ${done}; load it again to ${
       remote.inParts ? "go on" : "begin anew"
     }`;
     throw new Error(message, { cause });
@@ -134,7 +165,7 @@ async function fill(
 /** What a server sends from `start` on; where it sends something else, the file begins anew. */
 async function bytesFrom(
   file: WritableFile,
-  { name, url }: RemoteModel,
+  { name, url }: RemoteFile,
   start: number,
   signal: AbortSignal,
 ): Promise<ReadableStream<Uint8Array>> {
@@ -145,14 +176,14 @@ async function bytesFrom(
 }
 
 /** The SHA-256 of a whole file in lower-case hex. */
-async function hashOf(file: WritableFile, { signal, onProgress }: DownloadOptions): Promise<string> {
-  const [hash, piece, totalBytes] = [sha256.create(), new Uint8Array(CHUNK_BYTES), file.getSize()];
-  for (let at = 0; at < totalBytes;) {
+async function hashOf(file: WritableFile, signal: AbortSignal, onBytes: OnBytes): Promise<string> {
+  const [hash, piece, byteLength] = [sha256.create(), new Uint8Array(CHUNK_BYTES), file.getSize()];
+  for (let at = 0; at < byteLength;) {
     signal.throwIfAborted();
     const count = file.read(piece, { at });
     hash.update(piece.subarray(0, count));
     at += count;
-    onProgress({ phase: "checking", doneBytes: at, totalBytes });
+    onBytes("checking", at);
     await nextTask();
   }
   return bytesToHex(hash.digest());

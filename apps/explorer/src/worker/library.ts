@@ -4,23 +4,17 @@
  *
  * Tabs share it. Who reads a model holds its lock together with others, who writes or removes it has it alone.
  */
+import type { FileIdentity } from "../file_on_server.ts";
 import type { RemoteModel, StoredModel } from "../protocol.ts";
 import { openForWriting, readJson, writeJson } from "./origin_files.ts";
-
-/** A file of a model. */
-export interface StoredFile {
-  readonly name: string;
-  readonly byteLength: number;
-}
 
 /** What is known of a model that is kept. */
 export interface About {
   readonly name: string;
-  readonly files: readonly StoredFile[];
+  /** What was chosen, or what the server had when the download began. */
+  readonly files: readonly FileIdentity[];
   /** Where it was downloaded from. */
   readonly remote?: RemoteModel | undefined;
-  /** The server's tag of what was downloaded, where it gives one. */
-  readonly etag?: string | undefined;
   readonly complete: boolean;
 }
 
@@ -53,7 +47,8 @@ export class Library {
       const { name, files, complete, remote } = about;
       const stored = await Promise.all(files.map(async (file) => (await this.#fileOf(key, file.name))?.size ?? 0));
       const byteLength = sum(files.map((file) => file.byteLength));
-      models.push({ key, name, byteLength, storedBytes: sum(stored), complete, remote });
+      const { sha256, tag } = files.length === 1 ? files[0]! : {};
+      models.push({ key, name, byteLength, sha256, tag, storedBytes: sum(stored), complete, remote });
     }
     return models.sort((a, b) => a.name < b.name ? -1 : 1);
   }

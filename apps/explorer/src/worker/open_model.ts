@@ -13,6 +13,7 @@ import {
   tokenizerFromGguf,
   tokenizerFromJson,
 } from "../../../../packages/heed/mod.ts";
+import { totalBytes } from "./room.ts";
 
 /** A model whose headers were read. */
 export interface OpenedModel {
@@ -34,7 +35,7 @@ export type Sources = ReadonlyMap<string, ByteSource>;
  * @throws {FormatError} naming what is missing, corrupt or not known here
  */
 export async function openModel(sources: Sources): Promise<OpenedModel> {
-  const byteLength = [...sources.values()].reduce((total, source) => total + source.byteLength, 0);
+  const byteLength = totalBytes([...sources.values()]);
   const gguf = ggufOf([...sources.values()]);
   if (gguf !== undefined) {
     const file = await openGguf(gguf);

@@ -1,51 +1,69 @@
-/**
- * A file on a server, asked about before it is downloaded: how long it is, whether it can be had in parts, and, where it can,
- * whether its header says that it is a model that runs here.
- */
-import { urlSource } from "../../../../packages/heed/mod.ts";
-import type { RemoteModel } from "../protocol.ts";
-import { openModel } from "./open_model.ts";
+/** Files on a server: fetched, or asked about before they are downloaded, how long they are and whether in parts. */
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
+import { type FileIdentity, isSafetensors, tagOf } from "../file_on_server.ts";
 import { pieces } from "./pieces.ts";
 
-const MAGIC = "GGUF";
-
-/** What a server tells of a file. */
-export interface RemoteFile {
-  readonly byteLength: number;
-  /** Changes with the file, where the server gives it to us. */
-  readonly etag: string | undefined;
+/** A file on a server, as it is there now. */
+export interface RemoteFile extends FileIdentity {
+  readonly url: string;
   /** Whether a part can be asked for. */
   readonly inParts: boolean;
+  /** All of it, where it is small and is here already. */
+  readonly bytes?: Uint8Array;
 }
 
 /**
- * Asks for one byte. Where the server sends all of them instead, it looks at the first ones, and takes no more.
+ * Asks for one byte of a model's weights. Where the server sends all of them instead, it looks at the first ones, and takes
+ * no more.
  *
- * @throws Error when the server refuses, cannot be reached, does not tell the length, or sends what is no GGUF
+ * @throws Error when the server refuses, cannot be reached, does not tell the length, or sends what is no model
  */
-export async function askAbout({ name, url }: RemoteModel, signal: AbortSignal): Promise<RemoteFile> {
+export async function askAbout(name: string, url: string, signal: AbortSignal): Promise<RemoteFile> {
   const response = await request(name, url, { headers: { range: "bytes=0-0" }, signal });
   const inParts = response.status === 206;
   if (inParts) await response.body?.cancel();
-  else if (!await isGguf(response)) throw new Error(`Cannot download ${name}: what the server sends is not GGUF`);
+  else await checkBeginning(name, response);
   const told = inParts
     ? /\/(\d+)$/.exec(response.headers.get("content-range") ?? "")?.[1]
     : response.headers.get("content-length") ?? undefined;
   if (told === undefined) throw new Error(`Cannot download ${name}: the server does not tell how long it is`);
-  return { byteLength: Number(told), etag: response.headers.get("etag") ?? undefined, inParts };
+  return { name, url, byteLength: Number(told), tag: tagOf(response.headers), inParts };
 }
 
-/** Whether a response begins as GGUF files do; the rest of it is not read. */
-async function isGguf(response: Response): Promise<boolean> {
-  let magic = "";
+/** Checks that a response begins as its format does; the rest of it is not read. */
+async function checkBeginning(name: string, response: Response): Promise<void> {
+  const [format, magic, at] = isSafetensors(name) ? ["safetensors", "{", 8] as const : ["GGUF", "GGUF", 0] as const;
+  const length = at + magic.length;
+  let beginning = "";
   for await (const bytes of pieces(response.body!)) { // a response that is not empty has one
-    magic += String.fromCharCode(...bytes.subarray(0, MAGIC.length));
-    if (magic.length >= MAGIC.length) break;
+    beginning += String.fromCharCode(...bytes.subarray(0, length));
+    if (beginning.length >= length) break;
   }
-  return magic.startsWith(MAGIC);
+  if (!beginning.startsWith(magic, at)) {
+    throw new Error(`Cannot download ${name}: what the server sends is not ${format}`);
+  }
 }
 
-/** Fetches, with an error that says which file. @throws Error when the server refuses, or cannot be reached */
+/** A small file, fetched whole. @throws Error when the server refuses, or cannot be reached */
+export async function fetchSmall(name: string, url: string, signal: AbortSignal): Promise<RemoteFile> {
+  const response = await request(name, url, { signal });
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  return { name, url, byteLength: bytes.length, sha256: bytesToHex(sha256(bytes)), inParts: false, bytes };
+}
+
+/** What a server answers that does not give the file. */
+export class Refusal extends Error {
+  /** What HTTP calls it. */
+  readonly status: number;
+
+  constructor(name: string, { status, statusText }: Response) {
+    super(`Cannot download ${name}: the server answers ${status} ${statusText}`.trim());
+    this.status = status;
+  }
+}
+
+/** Fetches, with an error that says which file. @throws {Refusal} @throws Error when the server cannot be reached */
 export async function request(name: string, url: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
@@ -58,19 +76,5 @@ export async function request(name: string, url: string, init: RequestInit): Pro
   }
   if (response.ok) return response;
   await response.body?.cancel();
-  throw new Error(`Cannot download ${name}: the server answers ${response.status} ${response.statusText}`.trim());
-}
-
-/**
- * Reads a GGUF file's header where it lies, so that what cannot run is not downloaded.
- *
- * @throws {FormatError} when it is no GGUF, or none that runs here
- */
-export async function checkHeader({ name, url }: RemoteModel, signal: AbortSignal): Promise<void> {
-  const source = await urlSource(url, { name, signal });
-  try {
-    await openModel(new Map([[name, source]]));
-  } finally {
-    source.close?.();
-  }
+  throw new Refusal(name, response);
 }

@@ -21,6 +21,11 @@ export function checkMemory(name: string, byteLength: number, choice: BackendCho
   throw new Error(`Cannot load ${name} here: it takes ${size}, and this device has about ${gibibytes} GiB of memory`);
 }
 
+/** Bytes of several files. */
+export function totalBytes(files: readonly { readonly byteLength: number }[]): number {
+  return files.reduce((total, { byteLength }) => total + byteLength, 0);
+}
+
 /** Bytes that the browser still lends to this page. */
 export async function freeStorage(): Promise<number> {
   const { quota = Infinity, usage = 0 } = await navigator.storage.estimate();

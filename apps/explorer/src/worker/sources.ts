@@ -1,12 +1,13 @@
 /** From where a model comes to its files: kept ones, chosen ones (which are copied for the next visit), or a server's. */
-import { blobSource, urlSource } from "../../../../packages/heed/mod.ts";
+import { blobSource } from "../../../../packages/heed/mod.ts";
 import type { ModelSource } from "../protocol.ts";
 import { download, type DownloadOptions, keyOf } from "./download.ts";
 import type { Library } from "./library.ts";
 import { alone, hold } from "./locks.ts";
 import { type OpenedModel, openModel, type Sources } from "./open_model.ts";
 import { pieces } from "./pieces.ts";
-import { checkMemory, freeStorage } from "./room.ts";
+import { filesOf, sourcesAt } from "./remote_model.ts";
+import { checkMemory, freeStorage, totalBytes } from "./room.ts";
 
 /** A model that is open. */
 export interface FoundModel extends OpenedModel {
@@ -25,10 +26,10 @@ export async function findModel(source: ModelSource, options: FindOptions): Prom
   if (library !== undefined) {
     return await openKept(library, await download(source.model, { ...options, library }), options);
   }
-  const { name, url } = source.model; // not kept then, but read where it lies
-  const remote = await urlSource(url, { name, signal: options.signal });
-  checkMemory(name, remote.byteLength, options.backend);
-  return { ...await openModel(new Map([[name, remote]])), letGo: () => {} };
+  const { model } = source; // not kept then, but read where it lies
+  const files = await filesOf(model, options.signal);
+  checkMemory(model.name, totalBytes(files), options.backend);
+  return { ...await openModel(await sourcesAt(files, options.signal)), name: model.name, letGo: () => {} };
 }
 
 function needLibrary(library: Library | undefined): Library {
@@ -41,9 +42,9 @@ async function openKept(library: Library, key: string, { backend }: FindOptions)
   const letGo = await hold(key);
   try {
     const sources = sourcesOf([...(await library.files(key)).values()]);
-    const total = [...sources.values()].reduce((bytes, { byteLength }) => bytes + byteLength, 0);
-    checkMemory((await library.about(key))?.name ?? key, total, backend);
-    return { ...await openModel(sources), letGo };
+    const name = (await library.about(key))?.name ?? key;
+    checkMemory(name, totalBytes([...sources.values()]), backend);
+    return { ...await openModel(sources), name, letGo };
   } catch (error) {
     letGo();
     if (error instanceof Error && error.name === "FormatError") await library.drop(key);
@@ -73,8 +74,8 @@ async function copy(
   files: readonly File[],
   { signal, onProgress }: FindOptions,
 ): Promise<void> {
-  const totalBytes = files.reduce((total, { size }) => total + size, 0);
   const about = { name, files: files.map((file) => ({ name: file.name, byteLength: file.size })) };
+  const total = totalBytes(about.files);
   await alone(key, `Cannot keep ${name}: another tab is at it`, async () => {
     let doneBytes = 0;
     try {
@@ -86,7 +87,7 @@ async function copy(
           for await (const bytes of pieces(file.stream())) {
             signal.throwIfAborted();
             target.write(bytes, { at: target.getSize() });
-            onProgress({ phase: "copying", doneBytes: doneBytes += bytes.byteLength, totalBytes });
+            onProgress({ phase: "copying", doneBytes: doneBytes += bytes.byteLength, totalBytes: total });
           }
         } finally {
           target.close();

@@ -18,8 +18,8 @@ import { Walk } from "../walk.ts";
 /** The kernel. */
 export const gather: PrimitiveKernels<ScalarBuffer>["gather"] = {
   layout: "strided",
-  run([x, index], [out], { dim }): void {
-    checkIndices("gather", index, x.shape, dim);
+  run([x, index], [out], { dim, op }): void {
+    checkIndices(op, index, x.shape, dim);
     if (!isBlock(x.dtype)) gatherRows(x, index, out!, dim);
     else if (out!.dtype === "f32") gatherBlocks(x, index, out!, dim);
     else viaF32(out!, (wide) => gatherBlocks(x, index, wide, dim));

@@ -11,8 +11,8 @@ import { Walk } from "../walk.ts";
 /** The kernel. */
 export const scatter: PrimitiveKernels<ScalarBuffer>["scatter"] = widening({
   layout: "strided",
-  run([index, source], [out], { dim, mode }): void {
-    checkIndices("scatter", index, out!.shape, dim);
+  run([index, source], [out], { dim, op, mode }): void {
+    checkIndices(op, index, out!.shape, dim);
     const [indices, from, to] = [index.buffer.elements, source.buffer.elements, out!.buffer.elements];
     const stride = out!.strides[dim]!;
     const others = out!.strides.map((s, d) => d === dim ? 0 : s);

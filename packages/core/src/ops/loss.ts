@@ -4,7 +4,7 @@ import { tidy } from "../memory.ts";
 import { sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { logSoftmax } from "./fused/softmax.ts";
-import { gather } from "./primitives/gather.ts";
+import { gatherFor } from "./primitives/gather.ts";
 
 /** How losses of rows become one number. */
 export type Reduction = "mean" | "sum" | "none";
@@ -66,7 +66,7 @@ export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntro
     const counts = target.ne(ignoreIndex);
     const classes = target.maskedFill(counts.logicalNot(), 0).unsqueeze(1);
     const logProbabilities = logSoftmax(logits, 1);
-    const picked = gather(logProbabilities, 1, classes).squeeze(1).mul(-(1 - labelSmoothing));
+    const picked = gatherFor("crossEntropy", logProbabilities, 1, classes).squeeze(1).mul(-(1 - labelSmoothing));
     const smooth = labelSmoothing === 0 ? picked : picked.sub(logProbabilities.mean({ dim: 1 }).mul(labelSmoothing));
     const losses = smooth.maskedFill(counts.logicalNot(), 0);
     if (reduction === "none") return losses;

@@ -2,14 +2,15 @@
 //!
 //! Setting 0: 1 where activations may be quantised to int8 for a b in blocks (crate::quant takes those), else 0.
 //!
-//! - out of a float dtype but f64: matvec_f32 for up to four rows (or, with the sides changed, columns), else
-//!   matmul_blocked_f32
+//! - out of a float dtype but f64: matvec_f32 for up to four rows (or, with the sides changed, columns),
+//!   matvec_panels_f32 for one row of a packed b, else matmul_blocked_f32
 //! - f64, ints and bool: matmul_plain
 //!
 //! A constant `[K, N]` may be packed once: `matmul_pack_bytes(K, N)` says how much room it takes, `matmul_pack_f32(b, to)`
 //! fills it, and a b with `packed` 1 and that pointer is used as it lies (its strides are not; batch strides are 0). That
-//! pays from five rows on; for fewer, b is best as it was. Speed of [M, 576] x [576, 1536], transposed, packed once by
-//! packed each time: 1.5 with 8 rows, 1.1 with 32 and with 64. (Reading b costs more than packing it.)
+//! pays from five rows on (speed of [M, 576] x [576, 1536], transposed, packed once by packed each time: 1.5 with 8 rows,
+//! 1.1 with 32 and with 64; reading b costs more than packing it), and for one row where b's rows are gapless
+//! (matvec_panels_f32); else b is best as it was.
 //!
 //! Threads take batches where there are many or each is small, else parts of one batch after another.
 
@@ -18,6 +19,7 @@ use super::matmul_micro::COLUMNS;
 use super::matmul_pack::{pack, Lines, MAX_K};
 use super::matmul_plain::matmul_plain;
 use super::matvec_f32::{self, matvec_f32, MAX_ROWS};
+use super::matvec_panels_f32::matvec_panels_f32;
 use crate::abi::{attr, code, dtype, operands, Operand};
 use crate::pool::{parallel_for, scratch, threads};
 use crate::quant::matmul_blocks;
@@ -95,7 +97,7 @@ unsafe fn multiply(a: &Operand, b: &Operand, out: &Operand) {
     });
     let multiply_adds = one.a.count * one.b.count * one.a.k;
     let way = Way::of(&one);
-    let split = multiply_adds >= if way == Way::Matvec { SPLIT_MATVEC } else { SPLIT };
+    let split = multiply_adds >= if matches!(way, Way::Matvec | Way::MatvecPanels) { SPLIT_MATVEC } else { SPLIT };
     let bytes = way.scratch_bytes(&one);
     let [left, right] = if changed { [b, a] } else { [a, b] };
     let all = Batches { one, a: left, b: right, out };
@@ -191,6 +193,7 @@ unsafe fn batch_start(operand: &Operand, i: usize) -> *mut u8 {
 enum Way {
     Plain,
     Matvec,
+    MatvecPanels,
     Blocked,
 }
 
@@ -198,6 +201,8 @@ impl Way {
     fn of(product: &Product) -> Way {
         if product.out_dtype > dtype::BF16 {
             Way::Plain
+        } else if product.b_packed && product.a.count == 1 {
+            Way::MatvecPanels
         } else if !product.b_packed && matvec_f32::suits(product) {
             Way::Matvec
         } else {
@@ -208,7 +213,7 @@ impl Way {
     fn scratch_bytes(self, product: &Product) -> usize {
         match self {
             Way::Plain => 0,
-            Way::Matvec => matvec_f32::scratch_bytes(product),
+            Way::Matvec | Way::MatvecPanels => matvec_f32::scratch_bytes(product),
             Way::Blocked => scratch_bytes(product),
         }
     }
@@ -221,6 +226,7 @@ impl Way {
             match self {
                 Way::Plain => matmul_plain(product, parallel),
                 Way::Matvec => matvec_f32(product, space, parallel),
+                Way::MatvecPanels => matvec_panels_f32(product, space, parallel),
                 Way::Blocked => matmul_blocked_f32(product, space, parallel),
             }
         }

@@ -37,7 +37,7 @@ impl Out {
     ///
     /// # Safety
     /// They are elements of the row, and nobody else writes them now.
-    #[inline]
+    #[inline(never)] // many places, and small beside the sums
     pub unsafe fn store(&self, row: usize, column: usize, from: *const f32, count: usize) {
         let at = row * self.n + column;
         // SAFETY: as promised by the caller.
@@ -145,13 +145,7 @@ unsafe fn multiply(rows: &Rows, range: Range<usize>, weight: &Weight, out: &Out,
         if !int8 || groups.count == 0 {
             return multiply_along_k(rows, range, weight, groups, 0..out.n, out);
         }
-        match weight.b.dtype {
-            dtype::Q4_0 => multiply_packed::<Q4_0>(rows, range.clone(), groups, out),
-            dtype::Q4_1 => multiply_packed::<Q4_1>(rows, range.clone(), groups, out),
-            dtype::Q8_0 => multiply_packed::<Q8_0>(rows, range.clone(), groups, out),
-            dtype::Q4_K => multiply_packed::<Q4K>(rows, range.clone(), groups, out),
-            _ => multiply_packed::<Q6K>(rows, range.clone(), groups, out),
-        }
+        multiply_packed(weight.b.dtype, rows, range.clone(), groups, out);
         multiply_along_k(rows, range, weight, NO_GROUPS, groups.count * ROWS..out.n, out);
     }
 }
@@ -181,23 +175,37 @@ impl Groups {
 const MAX_ROWS: usize = 256;
 const MAX_BYTES: usize = 1 << 19;
 
-unsafe fn multiply_packed<F: Packed>(rows: &Rows, range: Range<usize>, groups: Groups, out: &Out) {
+unsafe fn multiply_packed(dtype: u32, rows: &Rows, range: Range<usize>, groups: Groups, out: &Out) {
     let k = rows.k;
+    let block = 4 * if dtype == dtype::Q6_K { Q6K::STEPS } else { Q4_0::STEPS }; // that of the other formats too
     let most = (MAX_BYTES / k / 4 * 4).clamp(16, MAX_ROWS);
     for first in range.clone().step_by(most) {
         let part = first..(first + most).min(range.end);
         let height = if part.len() < 4 { 1 } else { 4 };
         let padded = part.len().next_multiple_of(height); // the last tile's empty rows are not stored
-        let memory = scratch(Int8Rows::bytes(padded, k, F::STEPS * 4));
+        let memory = scratch(Int8Rows::bytes(padded, k, block));
         // SAFETY: the scratch has as many bytes; ranges of the products below take none.
         unsafe {
-            let x = Int8Rows::new(memory, padded, height, k, F::STEPS * 4);
+            let x = Int8Rows::new(memory, padded, height, k, block);
             x.quantize(rows, part.clone());
-            if height == 1 {
-                matvec_int8::<F>(&x, part, groups, out);
-            } else {
-                multiply_int8::<F>(&x, part, groups, out);
+            match dtype {
+                dtype::Q4_0 => multiply_int8_rows::<Q4_0>(&x, part, groups, out),
+                dtype::Q4_1 => multiply_int8_rows::<Q4_1>(&x, part, groups, out),
+                dtype::Q8_0 => multiply_int8_rows::<Q8_0>(&x, part, groups, out),
+                dtype::Q4_K => multiply_int8_rows::<Q4K>(&x, part, groups, out),
+                _ => multiply_int8_rows::<Q6K>(&x, part, groups, out),
             }
+        }
+    }
+}
+
+unsafe fn multiply_int8_rows<F: Packed>(x: &Int8Rows, part: Range<usize>, groups: Groups, out: &Out) {
+    // SAFETY: the rows are in the order that either takes.
+    unsafe {
+        if x.height == 1 {
+            matvec_int8::<F>(x, part, groups, out);
+        } else {
+            multiply_int8::<F>(x, part, groups, out);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One product of float matrices with one to four rows: each weight is read from memory once.
 //!
 //! Where b's columns are gapless (a weight `[N, K]`, transposed): dot products (matvec_dots_f32.rs). Where its rows are
-//! (`[K, N]`): strips of columns (matvec_strips_f32.rs).
+//! (`[K, N]`): strips of columns (matvec_strips_f32.rs), or panels for one row of a constant b (matvec_panels_f32.rs).
 //!
 //! Speed by that of a bare read loop over the same weights in one run, medians of 15 or more in turns on a busy machine, one
 //! thread, one row. Beyond the L2 cache one run gets less than the columns, or rows, that are taken in turns here:

@@ -96,8 +96,12 @@ unsafe fn add_rows(
                 done += match (sums.len(), deep - done) {
                     (1, DEEP..) => add_scaled::<1, DEEP>(scales, length, from, row, sums, n),
                     (2, 4..) => add_scaled::<2, 4>(scales, length, from, row, sums, n),
-                    (1, _) => add_scaled::<1, 1>(scales, length, from, row, sums, n),
-                    _ => add_scaled::<2, 1>(scales, length, from, row, sums, n),
+                    (both, _) => {
+                        if both == 2 {
+                            add_scaled::<1, 1>(scales.add(length), length, from, row, &mut sums[1..], n);
+                        }
+                        add_scaled::<1, 1>(scales, length, from, row, sums, n)
+                    }
                 };
             }
         }

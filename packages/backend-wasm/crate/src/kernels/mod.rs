@@ -21,6 +21,7 @@ pub mod matmul_q_f32;
 pub mod matmul_q_int8;
 pub mod matvec_dots_f32;
 pub mod matvec_f32;
+pub mod matvec_panels_f32;
 pub mod matvec_q_int8;
 pub mod matvec_strips_f32;
 pub mod random;

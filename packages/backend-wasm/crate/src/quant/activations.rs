@@ -91,7 +91,8 @@ pub struct Int8Rows {
     q: *mut i8,
     scales: *mut f32,
     sums: *mut f32,
-    height: usize,
+    /// Rows that lie together.
+    pub height: usize,
     /// K.
     pub k: usize,
     /// Elements of a block.

@@ -106,6 +106,40 @@ function searchCases(): AsyncSuiteCase[] {
   }));
 }
 
+/** Calls that each go by the index given, which is `[1]`; x is `[1, 3]`. */
+const INDEXED: Readonly<Record<string, (x: core.Tensor, index: core.Tensor) => core.Tensor>> = {
+  gather: (x, index) => core.gather(x, 1, index.unsqueeze(0)),
+  indexSelect: (x, index) => core.indexSelect(x, 1, index),
+  embedding: (x, index) => core.embedding(x, index),
+  crossEntropy: (x, index) => core.crossEntropy(x, index),
+  scatter: (x, index) => core.scatter(x, 1, index.unsqueeze(0), x),
+  scatterAdd: (x, index) => core.scatterAdd(x, 1, index.unsqueeze(0), x),
+  indexAdd: (x, index) => core.indexAdd(x, 1, index, x.narrow(1, 0, 1)),
+};
+
+/** An index out of range is told at once or when the result is read, with what was called. */
+function outsideCases(): AsyncSuiteCase[] {
+  return Object.entries(INDEXED).flatMap(([op, fn]) =>
+    [3, -1].map((outside): AsyncSuiteCase => ({
+      name: `errors/${op} by the index ${outside} of 3`,
+      runAsync: async (backend) => {
+        using x = core.ones([1, 3], { backend });
+        using index = core.tensor([outside], { backend, dtype: "i32" });
+        let told = "nothing";
+        try {
+          using got = core.tidy(() => fn(x, index));
+          await got.data();
+        } catch (error) {
+          if (!(error instanceof core.ShapeError)) throw error;
+          told = error.message;
+        }
+        const wanted = new RegExp(`^Cannot ${op} \\[.*: the index ${outside} .*out of range for size [13]$`);
+        if (!wanted.test(told)) throw new Error(`told ${told}`);
+      },
+    }))
+  );
+}
+
 /** All into one place. */
 const REPEATED_INDEX: SuiteCase = {
   name: "scatter/add 1000 elements into one",
@@ -177,6 +211,7 @@ export const INDEXING_CASES: readonly (SuiteCase | AsyncSuiteCase)[] = [
   ...SHAPES.flatMap((shape) => [...scatterCases(shape, "add"), ...scatterCases(shape, "set")]),
   REPEATED_INDEX,
   ...searchCases(),
+  ...outsideCases(),
   ...SHAPES.flatMap((shape) => [...sortCases(shape, "f32"), ...sortCases(shape, "i32")]),
   ...[...SHAPES, [2, 0, 3]].flatMap((shape) => joinCases(shape, "f32")),
   ...(["f16", "i32", "bool"] as const).flatMap((dtype) => joinCases([3, 5], dtype)),

@@ -69,7 +69,7 @@ export function clone(x: Tensor): Tensor {
  * @throws {BackendError} when target is a constant
  */
 export function copy_(target: Tensor, source: Tensor): Tensor {
-  const shapes = `${showShape(source.shape)} into ${showShape(target.shape)}`;
+  const shapes = () => `${showShape(source.shape)} into ${showShape(target.shape)}`; // only errors write it out
   checkWritable("copy", target, shapes, "q8_0");
   if (isBlock(target.dtype)) checkWholeBlocks(target, shapes);
   using wide = fit("copy", source, source.dtype, target.shape);
@@ -85,12 +85,12 @@ export function copy_(target: Tensor, source: Tensor): Tensor {
   return target;
 }
 
-function checkWholeBlocks({ dtype, layout: { shape, strides, offset } }: Tensor, shapes: string): void {
+function checkWholeBlocks({ dtype, layout: { shape, strides, offset } }: Tensor, shapes: () => string): void {
   const { blockSize } = dtypeInfo(dtype);
   const whole = shape.every((size, d) => size === 1 || (strides[d] === 1 ? size : strides[d]!) % blockSize === 0);
   const rows = shape.some((size, d) => size > 1 && strides[d] === 1);
   if (shape.includes(0) || (whole && rows && offset % blockSize === 0)) return;
-  throw new DTypeError(`Cannot copy ${shapes}: that would cut the target's ${dtype} blocks of ${blockSize}`);
+  throw new DTypeError(`Cannot copy ${shapes()}: that would cut the target's ${dtype} blocks of ${blockSize}`);
 }
 
 /**
@@ -98,22 +98,22 @@ function checkWholeBlocks({ dtype, layout: { shape, strides, offset } }: Tensor,
  * @param quantizes the block dtype that the op can write
  * @throws {ShapeError} {DTypeError} {BackendError}
  */
-export function checkWritable(op: string, target: Tensor, shapes: string, quantizes?: BlockDType): void {
+export function checkWritable(op: string, target: Tensor, shapes: () => string, quantizes?: BlockDType): void {
   target.checkAlive(op);
   if (isBlock(target.dtype) && target.dtype !== quantizes) {
-    throw new DTypeError(`Cannot ${op} ${shapes}: ${target.dtype} blocks cannot be written to`);
+    throw new DTypeError(`Cannot ${op} ${shapes()}: ${target.dtype} blocks cannot be written to`);
   }
   if (target.storage.constant) {
     throw new BackendError(
-      `Cannot ${op} ${shapes}: the target is a constant, as loaded weights are; load it with { trainable: true }`,
+      `Cannot ${op} ${shapes()}: the target is a constant, as loaded weights are; load it with { trainable: true }`,
     );
   }
   if (target.requiresGrad) {
-    throw new DTypeError(`Cannot ${op} ${shapes}: the target requires a gradient; write to target.detach()`);
+    throw new DTypeError(`Cannot ${op} ${shapes()}: the target requires a gradient; write to target.detach()`);
   }
   if (target.shape.some((size, i) => size > 1 && target.strides[i] === 0)) {
     throw new ShapeError(
-      `Cannot ${op} ${shapes}: the target is expanded, so its elements share memory; clone it first`,
+      `Cannot ${op} ${shapes()}: the target is expanded, so its elements share memory; clone it first`,
     );
   }
 }

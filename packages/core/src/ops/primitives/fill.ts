@@ -49,7 +49,7 @@ function zeroBlocks(backend: Backend, shape: Shape, dtype: BlockDType): Tensor {
  * @throws {DTypeError} when it requires a gradient, or holds blocks
  */
 export function fill_(target: Tensor, value: number): Tensor {
-  checkWritable("fill", target, showShape(target.shape));
+  checkWritable("fill", target, () => showShape(target.shape));
   if (target.isContiguous) {
     callInto("fill", [], [target], { value, step: 0 });
     return target;

@@ -37,23 +37,28 @@ export function checkIndex(op: string, index: Tensor): void {
  * @throws {DTypeError} when the index is not of ints
  */
 export function gather(x: Tensor, dim: number, index: Tensor): Tensor {
-  x.checkAlive("gather");
-  checkIndex("gather", index);
-  const at = normalizeDim("gather", dim, x.shape);
+  return gatherFor("gather", x, dim, index);
+}
+
+/** @ignore {@linkcode gather} for an op that messages name. */
+export function gatherFor(op: string, x: Tensor, dim: number, index: Tensor): Tensor {
+  x.checkAlive(op);
+  checkIndex(op, index);
+  const at = normalizeDim(op, dim, x.shape);
   if (x.rank !== index.rank || x.shape.some((size, i) => i !== at && index.shape[i]! > size)) {
     throw new ShapeError(
-      `Cannot gather ${showShape(x.shape)} at dim ${dim} by an index ${showShape(index.shape)}: ` +
+      `Cannot ${op} ${showShape(x.shape)} at dim ${dim} by an index ${showShape(index.shape)}: ` +
         `ranks must agree, and only dim ${dim} of the index may be larger`,
     );
   }
-  if (x.rank === 0) return tidy(() => gather(reshape(x, [1]), 0, reshape(index, [1])).reshape([]));
+  if (x.rank === 0) return tidy(() => gatherFor(op, reshape(x, [1]), 0, reshape(index, [1])).reshape([]));
   if (index.numel > 0 && x.shape[at] === 0) {
-    throw new ShapeError(`Cannot gather ${showShape(x.shape)} at dim ${dim}: it has no elements there`);
+    throw new ShapeError(`Cannot ${op} ${showShape(x.shape)} at dim ${dim}: it has no elements there`);
   }
   using index32 = cast(index, "i32");
-  const out = call("gather", [x, index32], index.shape, isBlock(x.dtype) ? "f32" : x.dtype, { dim: at });
+  const out = call("gather", [x, index32], index.shape, isBlock(x.dtype) ? "f32" : x.dtype, { dim: at, op });
   const { shape } = x;
-  return record("gather", out, [x], [
+  return record(op, out, [x], [
     (grad, [ids]) => scatterAdd(filled(grad.backend, shape, grad.dtype, 0), at, ids!, grad),
   ], [index32]);
 }
@@ -71,8 +76,12 @@ export function indexSelect(x: Tensor, dim: number, index: Tensor): Tensor {
       `Cannot indexSelect ${showShape(x.shape)} by an index ${showShape(index.shape)}: the index must be a list`,
     );
   }
-  using wide = spreadIndex(index, x.shape, at);
-  return gather(x, at, wide);
+  return selectFor("indexSelect", x, at, index);
+}
+
+function selectFor(op: string, x: Tensor, dim: number, index: Tensor): Tensor {
+  using wide = spreadIndex(index, x.shape, dim);
+  return gatherFor(op, x, dim, wide);
 }
 
 /** A list of indices as an index of full rank: size n at `dim`, repeated (stride 0) along the others. */
@@ -93,6 +102,6 @@ export function embedding(weight: Tensor, ids: Tensor): Tensor {
   checkIndex("embedding", ids);
   if (weight.rank !== 2) throw new ShapeError(`Cannot embedding ${showShape(weight.shape)}: the table must be [V, E]`);
   using list = reshape(ids, [ids.numel]);
-  using rows = indexSelect(weight, 0, list);
+  using rows = selectFor("embedding", weight, 0, list);
   return reshape(rows, [...ids.shape, weight.shape[1]!]);
 }

@@ -11,8 +11,9 @@ import { narrow } from "../views/slice.ts";
 import { where } from "./where.ts";
 import { filled } from "./fill.ts";
 
-function scatterInto(mode: "add" | "set", x: Tensor, dim: number, index: Tensor, source: Tensor): Tensor {
-  const op = mode === "add" ? "scatterAdd" : "scatter";
+type Mode = "add" | "set";
+
+function scatterInto(op: string, mode: Mode, x: Tensor, dim: number, index: Tensor, source: Tensor): Tensor {
   checkIndex(op, index);
   const at = normalizeDim(op, dim, x.shape);
   const fits = x.rank === index.rank && x.rank === source.rank &&
@@ -33,7 +34,7 @@ function scatterInto(mode: "add" | "set", x: Tensor, dim: number, index: Tensor,
   const out = call("copy", [x], x.shape, x.dtype, {});
   using target = x.rank === 0 ? reshape(out, [1]) : out.detach();
   try {
-    callInto("scatter", [flatIndex, used], [target], { dim: at, mode });
+    callInto("scatter", [flatIndex, used], [target], { dim: at, op, mode });
   } catch (error) {
     out.dispose();
     throw error;
@@ -60,7 +61,11 @@ function overIndex(source: Tensor, index: Tensor): Tensor {
  * @throws {ShapeError} when shapes do not fit or an index is out of range
  */
 export function scatterAdd(x: Tensor, dim: number, index: Tensor, source: Tensor): Tensor {
-  return record("scatterAdd", scatterInto("add", x, dim, index, source), [x, source], [
+  return addFor("scatterAdd", x, dim, index, source);
+}
+
+function addFor(op: string, x: Tensor, dim: number, index: Tensor, source: Tensor): Tensor {
+  return record(op, scatterInto(op, "add", x, dim, index, source), [x, source], [
     (grad) => grad.detach(),
     (grad, [ids]) => padTo(gather(grad, dim, ids!), source.shape),
   ], [index]);
@@ -68,8 +73,8 @@ export function scatterAdd(x: Tensor, dim: number, index: Tensor, source: Tensor
 
 /** A copy of x with `source[i0, …]` put at `[…, index[i0, …], …]`; of several at one place the last stays. */
 export function scatter(x: Tensor, dim: number, index: Tensor, source: Tensor): Tensor {
-  return record("scatter", scatterInto("set", x, dim, index, source), [x, source], [
-    (grad, [ids]) => scatterInto("set", grad, dim, ids!, filled(grad.backend, ids!.shape, grad.dtype, 0)),
+  return record("scatter", scatterInto("scatter", "set", x, dim, index, source), [x, source], [
+    (grad, [ids]) => scatterInto("scatter", "set", grad, dim, ids!, filled(grad.backend, ids!.shape, grad.dtype, 0)),
     (grad, [ids]) => padTo(lastWrites(grad, dim, ids!), source.shape),
   ], [index]);
 }
@@ -77,7 +82,7 @@ export function scatter(x: Tensor, dim: number, index: Tensor, source: Tensor): 
 /** The gradient at each written place, for the write that stayed; those written over get none. */
 function lastWrites(grad: Tensor, dim: number, index: Tensor): Tensor {
   const order = filled(grad.backend, index.shape, "i32", 1, 1);
-  const winner = scatterInto("set", filled(grad.backend, grad.shape, "i32", 0), dim, index, order);
+  const winner = scatterInto("scatter", "set", filled(grad.backend, grad.shape, "i32", 0), dim, index, order);
   return where(gather(winner, dim, index).eq(order), gather(grad, dim, index), 0);
 }
 
@@ -96,5 +101,5 @@ export function indexAdd(x: Tensor, dim: number, index: Tensor, source: Tensor):
     );
   }
   using wide = spreadIndex(index, source.shape, at);
-  return scatterAdd(x, at, wide, source);
+  return addFor("indexAdd", x, at, wide, source);
 }

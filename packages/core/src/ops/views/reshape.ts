@@ -10,18 +10,26 @@ import { clone } from "../primitives/copy.ts";
 /** Fills in the one size given as -1. */
 function inferShape(op: string, shape: Shape, x: Tensor): number[] {
   const refuse = (why: string) => new ShapeError(`Cannot ${op} ${showShape(x.shape)} as ${showShape(shape)}: ${why}`);
-  const unknown = shape.indexOf(-1);
-  if (shape.some((size, i) => !Number.isInteger(size) || size < -1 || (size === -1 && i !== unknown))) {
-    throw refuse("sizes are whole numbers >= 0, and one may be -1");
+  const sizes = [...shape];
+  let unknown = -1;
+  let known = 1;
+  for (let i = 0; i < sizes.length; i++) {
+    const size = sizes[i]!;
+    if (!Number.isInteger(size) || size < -1 || (size === -1 && unknown >= 0)) {
+      throw refuse("sizes are whole numbers >= 0, and one may be -1");
+    }
+    if (size === -1) unknown = i;
+    else known *= size;
   }
-  const known = numelOf(shape.filter((size) => size !== -1));
-  const inferred = unknown < 0 ? 0 : x.numel / known;
-  if (unknown < 0 ? known !== x.numel : !Number.isInteger(inferred)) {
+  if (unknown < 0 && known === x.numel) return sizes;
+  const inferred = x.numel / known;
+  if (unknown < 0 || !Number.isInteger(inferred)) {
     throw refuse(
       known === 0 && unknown >= 0 ? "beside a size of 0, -1 could be anything" : `it has ${x.numel} elements`,
     );
   }
-  return shape.map((size) => size === -1 ? inferred : size);
+  sizes[unknown] = inferred;
+  return sizes;
 }
 
 function withStrides(x: Tensor, shape: Shape, strides: readonly number[]): Tensor {

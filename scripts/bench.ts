@@ -5,38 +5,34 @@
  * take all cases in turn, so that a slow moment of the machine falls on all of them, and what ratios compare is alike.
  * Where reading is asynchronous it is inside the timed region.
  */
-import { parseArgs } from "node:util";
-import { createBackend } from "../../packages/heed/mod.ts";
-import { attentionCases, decodeGrowth } from "./attention.ts";
-import { type Figure, measure } from "./measure.ts";
-import { benchModel } from "./model.ts";
-import { opCases } from "./ops.ts";
+import { attentionCases, decodeGrowth } from "../apps/bench/attention.ts";
+import { type Figure, measure } from "../apps/bench/measure.ts";
+import { benchModel } from "../apps/bench/model.ts";
+import { opCases } from "../apps/bench/ops.ts";
+import type { CommandLine } from "../apps/cli/src/command_line.ts";
+import { UsageError } from "../apps/cli/src/errors.ts";
+import { type Backend, BackendError, createBackend } from "../packages/heed/mod.ts";
+import { runScript } from "./command_line.ts";
 
 const HELP = `deno task bench
 
   --backend NAME  what computes: scalar (default), wasm or webgpu
   --filter TEXT   only cases whose names have it
   --model PATH    also a model: a GGUF file of a Llama
-  -h, --help      show this`;
+  -h, --help      show this
+`;
 
 const OPTIONS = {
   backend: { type: "string", default: "scalar" },
-  filter: { type: "string" },
+  filter: { type: "string", default: "" },
   model: { type: "string" },
-  help: { type: "boolean", short: "h" },
 } as const;
 
-/** What was asked for; the program ends here where that is help, or nothing it knows. */
-function options(): ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"] {
+async function makeBackend(name: string): Promise<Backend> {
   try {
-    const { values } = parseArgs({ options: OPTIONS });
-    if (!values.help) return values;
-    console.log(HELP);
-    Deno.exit(0);
+    return await createBackend(name);
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    console.error(`${error.message}\n\n${HELP}`);
-    Deno.exit(2);
+    throw error instanceof BackendError ? new UsageError(error.message) : error;
   }
 }
 
@@ -55,10 +51,9 @@ function showRow({ name, value, unit, goal }: Figure): string {
   return `${name.padEnd(44)} ${shown.padStart(10)} ${unit.padEnd(12)} ${goal === undefined ? "" : `goal ${goal}`}`;
 }
 
-if (import.meta.main) {
-  const values = options();
-  const backend = await createBackend(values.backend);
-  const wanted = (name: string): boolean => name.includes(values.filter ?? "");
+async function run({ values }: CommandLine<typeof OPTIONS>): Promise<void> {
+  const backend = await makeBackend(values.backend);
+  const wanted = (name: string): boolean => name.includes(values.filter);
   const cases = [...opCases(backend), ...attentionCases(backend)];
   const figures = await measure(cases.filter(({ name }) => wanted(name)));
   if (wanted("a token")) figures.push(...await decodeGrowth(backend));
@@ -74,3 +69,5 @@ if (import.meta.main) {
   for (const figure of figures) console.error(showRow(figure));
   backend.dispose();
 }
+
+if (import.meta.main) await runScript({ help: HELP, options: OPTIONS }, run);
