@@ -5,5 +5,6 @@
  */
 export { type CreatedOnDevice, createWebGpuBackend, WebGpuBackend } from "./src/backend.ts";
 export type { DeviceMemory, WebGpuBuffer } from "./src/buffer.ts";
-export { type AcquiredDevice, OPTIONAL_FEATURES, type WebGpuBackendOptions } from "./src/device.ts";
+export type { AcquiredDevice } from "./src/device.ts";
+export { OPTIONAL_FEATURES, type WebGpuBackendOptions } from "./src/options.ts";
 export { chromeTrace, type ProfiledKernel } from "./src/profiler.ts";

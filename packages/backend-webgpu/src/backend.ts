@@ -9,11 +9,12 @@ import type { DType } from "../../core/src/dtype.ts";
 import { BackendError } from "../../core/src/errors.ts";
 import { MemoryAccount } from "../../core/src/memory.ts";
 import type { WebGpuBuffer } from "./buffer.ts";
-import { type AcquiredDevice, acquireDevice, freshAdapter, type WebGpuBackendOptions } from "./device.ts";
+import { type AcquiredDevice, acquireDevice, freshAdapter } from "./device.ts";
 import { Gpu } from "./gpu.ts";
 import { kernelsOn } from "./kernels/mod.ts";
 import { tuneMatmul } from "./kernels/matmul/tuner.ts";
 import { pack } from "./packing.ts";
+import { PACKED_DOT_PRODUCT, type WebGpuBackendOptions } from "./options.ts";
 import { type ProfiledKernel, Profiler } from "./profiler.ts";
 import { download, upload } from "./transfer.ts";
 
@@ -31,6 +32,7 @@ export interface CreatedOnDevice {
  * A backend on a WebGPU device.
  *
  * @throws {BackendError} when there is no device, or only a software one that was not asked for
+ * @throws {ShapeError} when an option is out of its range
  * @example
  * ```ts
  * import { assertRejects } from "@std/assert";
@@ -58,24 +60,24 @@ export class WebGpuBackend implements Backend<WebGpuBuffer> {
   readonly kernels: Kernels<WebGpuBuffer>;
   readonly #options: WebGpuBackendOptions;
   readonly #gpu: Gpu;
-  readonly #loss: Promise<never>;
+  readonly #int8: boolean;
 
   /** @ignore Use {@linkcode createWebGpuBackend}. */
   constructor(acquired: AcquiredDevice, options: WebGpuBackendOptions = {}) {
     this.memory = new MemoryAccount(options.memoryBudgetBytes);
     this.#options = options;
     this.#gpu = new Gpu(acquired);
-    this.kernels = kernelsOn(this.#gpu);
-    this.#loss = this.#watchLoss(acquired.device);
-    this.#loss.catch(() => {}); // those who wait for a read are told
+    this.#int8 = options.matmulActivations === "int8" && acquired.features.has(PACKED_DOT_PRODUCT);
+    this.kernels = kernelsOn(this.#gpu, this.#int8);
+    void this.#watchLoss(acquired.device);
   }
 
-  async #watchLoss(device: GPUDevice): Promise<never> {
+  async #watchLoss(device: GPUDevice): Promise<void> {
     const { reason, message } = await device.lost;
     this.#gpu.gone ??=
       `the device was lost (${reason}${message === "" ? "" : `: ${message}`}), and all tensors with it; ` +
       "await backend.restore() gives another backend, to load them on again";
-    throw new BackendError(`Cannot read on webgpu: ${this.#gpu.gone}`);
+    this.#gpu.loss.tell(new BackendError(`Cannot read on webgpu: ${this.#gpu.gone}`));
   }
 
   /** The device, for those who share it. */
@@ -128,7 +130,7 @@ export class WebGpuBackend implements Backend<WebGpuBuffer> {
   download(buffer: WebGpuBuffer, start: number, numel: number): Promise<Uint8Array> {
     try {
       this.#gpu.checkAlive("read");
-      return download(this.#gpu, buffer, start, numel, this.#loss);
+      return download(this.#gpu, buffer, start, numel);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -146,11 +148,16 @@ export class WebGpuBackend implements Backend<WebGpuBuffer> {
     this.#gpu.faults.throwFirst();
   }
 
-  /** Resolves when submitted work is done. @returns a promise that rejects with what went wrong on the device */
+  /**
+   * Resolves when submitted work is done. Nothing else holds back a loop that reads nothing: what it submits piles up.
+   *
+   * @returns a promise that rejects with what went wrong on the device
+   */
   async settled(): Promise<void> {
     this.flush();
-    await Promise.race([this.#gpu.device.queue.onSubmittedWorkDone(), this.#loss]);
-    await Promise.race([this.#gpu.settle(), this.#loss]);
+    const { device: { queue }, loss } = this.#gpu;
+    await loss.orLost(queue.onSubmittedWorkDone());
+    await loss.orLost(this.#gpu.settle());
   }
 
   /**
@@ -195,14 +202,16 @@ export class WebGpuBackend implements Backend<WebGpuBuffer> {
   describe(): BackendDescription {
     this.#gpu.checkAlive("describe it");
     const { acquired: { adapterName, software, features }, device: { limits }, pool } = this.#gpu;
+    const activations = this.#int8 ? "more than four rows of activations are rounded to int8" : "activations stay f32";
     return {
       name: this.name,
       summary: `WebGPU on ${adapterName}${software === true ? ", software" : ""}`,
-      precision: "arithmetic and sums in f32",
+      precision: `arithmetic and sums in f32; ${activations} where they meet block-quantised weights`,
       details: {
         adapter: adapterName,
         ...(software === undefined ? {} : { software }),
         features: [...features].join(" "),
+        matmulActivations: this.#matmulActivations,
         maxBufferBytes: pool.largestBuffer,
         maxWeightBytes: pool.largestWeight,
         maxWorkgroupMemoryBytes: limits.maxComputeWorkgroupStorageSize,
@@ -211,6 +220,13 @@ export class WebGpuBackend implements Backend<WebGpuBuffer> {
         memoryBudgetBytes: this.memory.budgetBytes,
       },
     };
+  }
+
+  /** What matmul does with activations, and why it is not what was asked for. */
+  get #matmulActivations(): string {
+    if (this.#int8) return "int8";
+    if (this.#options.matmulActivations !== "int8") return "f32";
+    return "f32 (the device's language has no packed int8 dot product, or it was forced off)";
   }
 
   /** Ends it: from now on every method but `free` throws. A device that was injected stays. */

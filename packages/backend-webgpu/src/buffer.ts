@@ -26,6 +26,8 @@ export interface DeviceMemory {
   readonly forHost: boolean;
   /** Which batch of recorded work used it last. */
   lastBatch: number;
+  /** Which batch was recorded when it was freed last. */
+  freeSince: number;
 }
 
 /** The WebGPU backend's handle of a buffer. */

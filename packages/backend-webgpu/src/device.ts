@@ -5,39 +5,8 @@
  * devices have. Features are used where they are there, never required, and can be forced off. A software adapter is a
  * processor in disguise, slower than the WebAssembly backend, so it is taken only when asked for.
  */
-import { BackendError, showValue } from "../../core/src/errors.ts";
-
-/** Settings of the WebGPU backend. */
-export interface WebGpuBackendOptions {
-  /** The adapter to ask for a device; else the platform is asked for one. */
-  readonly adapter?: GPUAdapter;
-  /** A device to use as it is, with the limits and features it has; it stays its owner's to destroy. */
-  readonly device?: GPUDevice;
-  /** Which of several adapters to prefer; `"high-performance"` when left out. */
-  readonly powerPreference?: "low-power" | "high-performance";
-  /** Features that may be used, of {@linkcode OPTIONAL_FEATURES}, where they are there; all of them when left out. */
-  readonly features?: readonly string[];
-  /** Whether an adapter that computes on the processor will do; an injected adapter or device always does. */
-  readonly softwareAdapter?: boolean;
-  /**
-   * Whether to measure, when the backend is created, which variants of matmul are fastest on the device, which takes some
-   * tenths of a second once for each adapter; for devices that are no software when left out.
-   */
-  readonly tuneMatmul?: boolean;
-  /** Bytes of tensors that may be alive at once; without end when left out. */
-  readonly memoryBudgetBytes?: number;
-}
-
-const POWER_PREFERENCES: readonly unknown[] = ["low-power", "high-performance"];
-
-/** Features of a device that kernels or `profile` make use of where they are there. */
-const DEVICE_FEATURES = ["shader-f16", "subgroups", "timestamp-query"] as const;
-
-/** Features of the shading language, which need no asking: a product of four pairs of 8-bit integers. */
-const LANGUAGE_FEATURES = ["packed_4x8_integer_dot_product"] as const;
-
-/** All features that may be used, and that {@linkcode WebGpuBackendOptions} may force off by leaving them out. */
-export const OPTIONAL_FEATURES = [...DEVICE_FEATURES, ...LANGUAGE_FEATURES] as const;
+import { BackendError } from "../../core/src/errors.ts";
+import { checkOptions, DEVICE_FEATURES, LANGUAGE_FEATURES, type WebGpuBackendOptions } from "./options.ts";
 
 /** Limits that are asked for up to what the adapter has. */
 const RAISED_LIMITS = [
@@ -69,12 +38,11 @@ export interface AcquiredDevice {
 /**
  * A device by the settings.
  *
- * @throws {BackendError} when the engine has no WebGPU, there is no adapter, only a software one, it gives no device, or a
- * feature or powerPreference is unknown
+ * @throws {BackendError} when the engine has no WebGPU, there is no adapter, only a software one, or it gives no device
+ * @throws {ShapeError} when an option is out of its range
  */
 export async function acquireDevice(options: WebGpuBackendOptions): Promise<AcquiredDevice> {
-  checkFeatureNames(options);
-  checkPowerPreference(options);
+  checkOptions(options);
   if (options.device !== undefined) return injectedDevice(options.device, options);
   const adapter = options.adapter ?? await findAdapter(options);
   const features = DEVICE_FEATURES.filter((name) => allowed(options, name) && adapter.features.has(name));
@@ -112,25 +80,6 @@ function languageFeatures(options: WebGpuBackendOptions): string[] {
   return LANGUAGE_FEATURES.filter((name) => allowed(options, name) && gpu?.wgslLanguageFeatures?.has(name) === true);
 }
 
-function checkFeatureNames({ features = [] }: WebGpuBackendOptions): void {
-  if (!Array.isArray(features)) {
-    throw new BackendError(`Cannot create webgpu with the features ${showValue(features)}: they are an array of names`);
-  }
-  const wrong = features.find((name) => !OPTIONAL_FEATURES.some((known) => known === name));
-  if (wrong === undefined) return;
-  throw new BackendError(
-    `Cannot create webgpu with the feature "${wrong}": it uses none of that name; use ${OPTIONAL_FEATURES.join(", ")}`,
-  );
-}
-
-function checkPowerPreference({ powerPreference }: WebGpuBackendOptions): void {
-  if (powerPreference === undefined || POWER_PREFERENCES.includes(powerPreference)) return;
-  const names = POWER_PREFERENCES.map(showValue).join(" or ");
-  throw new BackendError(
-    `Cannot create webgpu with powerPreference ${showValue(powerPreference)}: it is ${names}, or left out`,
-  );
-}
-
 function allowed({ features }: WebGpuBackendOptions, name: string): boolean {
   return features === undefined || features.includes(name);
 }
@@ -158,8 +107,13 @@ async function findAdapter(options: WebGpuBackendOptions, forceFallbackAdapter =
       'Cannot create webgpu: this engine has no navigator.gpu (a page needs https, and a recent browser); use "wasm"',
     );
   }
-  const adapter = await gpu.requestAdapter({ powerPreference, forceFallbackAdapter });
-  if (adapter === null) throw new BackendError('Cannot create webgpu: the engine found no adapter; use "wasm"');
+  const adapter = await requestAdapter(gpu, { powerPreference, forceFallbackAdapter });
+  if (adapter === null) {
+    throw new BackendError(
+      "Cannot create webgpu: no adapter was found, that is no graphics processor that WebGPU may use here " +
+        '(hardware acceleration may be turned off, or the driver be too old); use "wasm"',
+    );
+  }
   if (isSoftware(adapter.info) && options.softwareAdapter !== true) {
     throw new BackendError(
       `Cannot create webgpu: its only adapter is software (${nameOf(adapter.info)}), slower than "wasm"; ` +
@@ -169,21 +123,34 @@ async function findAdapter(options: WebGpuBackendOptions, forceFallbackAdapter =
   return adapter;
 }
 
+async function requestAdapter(gpu: GPU, options: GPURequestAdapterOptions): Promise<GPUAdapter | null> {
+  try {
+    return await gpu.requestAdapter(options);
+  } catch (error) {
+    throw failed("the search for an adapter failed", error);
+  }
+}
+
 async function requestDevice(adapter: GPUAdapter, descriptor: GPUDeviceDescriptor): Promise<GPUDevice> {
   try {
     return await adapter.requestDevice(descriptor);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new BackendError(`Cannot create webgpu: ${nameOf(adapter.info)} gives no device: ${reason}`, {
-      cause: error,
-    });
+    throw failed(`the adapter (${nameOf(adapter.info)}) gives no device`, error);
   }
 }
 
-function isSoftware(info: GPUAdapterInfo): boolean {
-  return (info as { isFallbackAdapter?: boolean }).isFallbackAdapter === true; // younger than the types of some engines
+function failed(what: string, cause: unknown): BackendError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new BackendError(`Cannot create webgpu: ${what} (${reason}); try again, or use "wasm"`, { cause });
 }
 
-function nameOf({ vendor, architecture, device, description }: GPUAdapterInfo): string {
+/** Engines of 2024 lack an adapter's info, whatever their types say. */
+function isSoftware(info: GPUAdapterInfo | undefined): boolean {
+  return (info as { isFallbackAdapter?: boolean } | undefined)?.isFallbackAdapter === true; // younger than some types
+}
+
+function nameOf(info: GPUAdapterInfo | undefined): string {
+  if (info === undefined) return "an unnamed adapter";
+  const { vendor, architecture, device, description } = info;
   return description || [vendor, architecture, device].filter((part) => part !== "").join(" ") || "an unnamed adapter";
 }

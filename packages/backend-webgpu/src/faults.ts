@@ -8,6 +8,12 @@ import { BackendError } from "../../core/src/errors.ts";
 /** Scopes in order: an error goes to the innermost one that takes its kind. */
 const KINDS = ["out-of-memory", "validation", "internal"] as const;
 
+/**
+ * Scopes without an answer up to which descriptions are kept. A loop that waits for nothing gets no answers, and what it
+ * recorded takes 2 kB a dispatch to tell of; of its errors the first matters, and that most likely came before.
+ */
+const MAX_DESCRIBED = 768;
+
 /** Errors of one device that nobody has been told of. */
 export class Faults {
   readonly #device: GPUDevice;
@@ -25,11 +31,12 @@ export class Faults {
    * @param describe what is being done, as a message says it after "Cannot"; called only on failure
    */
   watch<T>(describe: () => string, run: () => T): T {
+    const told = this.#pending.size < MAX_DESCRIBED ? describe : describeAnything;
     for (const kind of KINDS) this.#device.pushErrorScope(kind);
     try {
       return run();
     } finally {
-      for (const kind of KINDS.toReversed()) this.#await(kind, describe);
+      for (const kind of KINDS.toReversed()) this.#await(kind, told);
     }
   }
 
@@ -60,4 +67,8 @@ export class Faults {
     this.#pending.add(answer);
     void answer.finally(() => this.#pending.delete(answer));
   }
+}
+
+function describeAnything(): string {
+  return "run one of many batches that were recorded without waiting";
 }

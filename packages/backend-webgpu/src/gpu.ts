@@ -10,6 +10,7 @@ import type { AcquiredDevice } from "./device.ts";
 import { Encoder, MAX_BATCHED_DISPATCHES } from "./encoder.ts";
 import { Faults } from "./faults.ts";
 import { IndexFaults } from "./index_faults.ts";
+import { Loss } from "./loss.ts";
 import type { OwnParameters, Parameters } from "./parameters.ts";
 import { Pipelines } from "./pipelines.ts";
 import { MemoryPool } from "./pool.ts";
@@ -37,6 +38,8 @@ export class Gpu {
   readonly encoder: Encoder;
   /** Pipelines and bind groups. */
   readonly pipelines: Pipelines;
+  /** The device's loss, for those who wait for it. */
+  readonly loss = new Loss();
   /** Why nothing works any more, once the device is lost or the backend was disposed of. */
   gone: string | undefined;
   readonly #arena: ParameterArena;
@@ -64,13 +67,13 @@ export class Gpu {
   run(shader: Shader, operands: readonly WebGpuOperand[], parameters: Parameters | OwnParameters, grid: Grid): void {
     this.checkAlive(`run ${shader.label}`);
     const { encoder } = this;
-    const compiled = this.pipelines.get(shader);
+    const what = { label: shader.label, describe: () => `${shader.label} (${operands.map(show).join(", ")})` };
+    const compiled = this.pipelines.get(shader, what.describe);
     const bound: BoundMemory[] = [];
     for (let i = 0; i < operands.length; i++) bound.push(bindOperand(this, shader.label, operands[i]!));
-    const group = this.pipelines.bindGroup(compiled, bound);
+    const group = this.pipelines.bindGroup(compiled, bound, what.describe);
     const offset = this.#arena.put(parameters, shader.label);
     for (let i = 0; i < bound.length; i++) bound[i]!.memory.lastBatch = encoder.batch;
-    const what = { label: shader.label, describe: () => `${shader.label} (${operands.map(show).join(", ")})` };
     encoder.dispatch(what, compiled.pipeline, group, offset, grid);
     if (encoder.pending === MAX_BATCHED_DISPATCHES) this.flush();
   }
@@ -85,7 +88,7 @@ export class Gpu {
     const whenSubmitted = this.indexFaults.record(this.encoder);
     this.encoder.submit(() => this.#arena.send(this.device.queue));
     whenSubmitted();
-    this.pool.destroyUnwanted();
+    this.pool.submitted(this.encoder.batch);
   }
 
   /** Waits for all answers of the device so far, and throws the first that is an error. */

@@ -13,7 +13,7 @@ import { ShapeError, showShape } from "../../core/src/errors.ts";
 export const PARAMETER_WORDS = 64;
 
 /** Dims that the struct has room for, once neighbours are merged. */
-const MAX_DIMS = 8;
+export const MAX_DIMS = 8;
 
 /** Where one operand's elements lie. */
 export interface Placed {

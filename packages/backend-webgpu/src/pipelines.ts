@@ -15,8 +15,6 @@ const COMPUTE = 0x4; // GPUShaderStage.COMPUTE
 
 /** A shader on a device. */
 export interface Compiled {
-  /** What was compiled. */
-  readonly shader: Shader;
   /** The device's pipeline. */
   readonly pipeline: GPUComputePipeline;
   /** The layout it shares with others. */
@@ -57,13 +55,13 @@ export class Pipelines {
     return this.#compiled.size;
   }
 
-  /** The shader on this device, compiled at its first use; a fault in it is told with its label. */
-  get(shader: Shader): Compiled {
+  /** The shader on this device, compiled at its first use; `describe` says of that use what a fault is told with. */
+  get(shader: Shader, describe: () => string): Compiled {
     const found = this.#compiled.get(shader);
     if (found !== undefined) return found;
     const { label, access, code } = shader;
     const bindings = this.#bindingsFor(access);
-    const pipeline = this.#faults.watch(() => `compile ${label}`, () => {
+    const pipeline = this.#faults.watch(() => `compile ${describe()}`, () => {
       const module = this.#device.createShaderModule({ label, code });
       return this.#device.createComputePipeline({
         label,
@@ -71,13 +69,13 @@ export class Pipelines {
         compute: { module, entryPoint: "main" },
       });
     });
-    const compiled = { shader, pipeline, bindings };
+    const compiled = { pipeline, bindings };
     this.#compiled.set(shader, compiled);
     return compiled;
   }
 
-  /** The bind group of these buffers for a kernel. */
-  bindGroup({ shader, bindings }: Compiled, buffers: readonly BoundMemory[]): GPUBindGroup {
+  /** The bind group of these buffers for a kernel, whose use `describe` tells of. */
+  bindGroup({ bindings }: Compiled, buffers: readonly BoundMemory[], describe: () => string): GPUBindGroup {
     let key = "";
     for (let i = 0; i < buffers.length; i++) {
       const { memory, window } = buffers[i]!;
@@ -91,7 +89,7 @@ export class Pipelines {
       ...buffers.map((bound, i) => ({ binding: i + 1, resource: resourceOf(bound) })),
     ];
     const group = this.#faults.watch(
-      () => `bind the operands of ${shader.label}`,
+      () => `bind the operands of ${describe()}`,
       () => this.#device.createBindGroup({ layout: bindings.groupLayout, entries }),
     );
     bindings.groups.set(key, group);

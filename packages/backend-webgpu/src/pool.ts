@@ -5,14 +5,21 @@
  * Recorded work runs in order, so a kernel may write to memory that was freed a moment ago. `writeBuffer` runs before
  * all recorded work: for the host's bytes only memory will do that no recorded work uses. They have lists of their own, or
  * what a kernel gets would depend on where in a step the batches end.
+ *
+ * What goes back to the device, once no recorded work uses it: weights, whose sizes are their own, when they are freed,
+ * and with the last of them all that is free (a model was disposed of); of the rest what is freed beyond POOL_BYTES, and
+ * what nobody wanted for IDLE_BATCHES.
  */
 import { byteLengthOf, type DType } from "../../core/src/dtype.ts";
 import { BackendError } from "../../core/src/errors.ts";
 import { type DeviceMemory, WebGpuBuffer } from "./buffer.ts";
 import type { Faults } from "./faults.ts";
 
-/** Free bytes that are kept; what is freed beyond them goes back to the device. */
+/** Free bytes that are kept. */
 const POOL_BYTES = 2 ** 28;
+
+/** Batches after which free memory is idle: some hundred steps of decoding. It is looked for as often. */
+const IDLE_BATCHES = 1024;
 
 /** Every buffer can be bound, copied from and copied to; the numbers are those of GPUBufferUsage. */
 const USAGE = 0x80 | 0x4 | 0x8; // STORAGE, COPY_SRC, COPY_DST
@@ -44,8 +51,10 @@ export class MemoryPool {
   readonly #faults: Faults;
   readonly #freeForKernels = new Map<number, DeviceMemory[]>();
   readonly #freeForHost = new Map<number, DeviceMemory[]>();
-  readonly #unwanted: DeviceMemory[] = [];
+  #unwanted: DeviceMemory[] = [];
   #freeBytes = 0;
+  #constants = 0;
+  #batch = 1;
   /** Buffers created so far. */
   created = 0;
   /** Bytes taken from the device: used and free. */
@@ -94,6 +103,7 @@ export class MemoryPool {
     const { constant, byteLength } = buffer;
     const size = constant ? Math.max(byteLength, 4) : Math.min(sizeClass(byteLength), this.largestBuffer);
     const memory = this.#reuse(size, batch) ?? this.#create(buffer, size, batch !== Infinity);
+    if (constant) this.#constants++;
     buffer.place(memory);
     return memory;
   }
@@ -116,17 +126,25 @@ export class MemoryPool {
       `allocate ${size} bytes for ${numel} elements of ${dtype} besides ${taken} bytes taken`;
     const gpu = this.#faults.watch(describe, () => this.#device.createBuffer({ size, usage: USAGE }));
     this.deviceBytes += size;
-    return { gpu, id: ++this.created, size, forHost, lastBatch: 0 };
+    return { gpu, id: ++this.created, size, forHost, lastBatch: 0, freeSince: 0 };
   }
 
   /** Takes a buffer's memory back. */
   free(buffer: WebGpuBuffer): void {
     const memory = buffer.release();
     if (memory === undefined) return;
-    if (buffer.constant || this.#freeBytes + memory.size > POOL_BYTES) {
-      this.#unwanted.push(memory);
-      return;
+    if (buffer.constant) {
+      this.#letGo([memory]);
+      if (--this.#constants === 0) this.clear();
+    } else if (this.#freeBytes + memory.size > POOL_BYTES) {
+      this.#letGo([memory]);
+    } else {
+      this.#keep(memory);
     }
+  }
+
+  #keep(memory: DeviceMemory): void {
+    memory.freeSince = this.#batch;
     const free = memory.forHost ? this.#freeForHost : this.#freeForKernels;
     const list = free.get(memory.size);
     if (list === undefined) free.set(memory.size, [memory]);
@@ -134,22 +152,41 @@ export class MemoryPool {
     this.#freeBytes += memory.size;
   }
 
-  /** Destroys what is not kept, once no recorded work uses it: to be called after submitting. */
-  destroyUnwanted(): void {
-    for (const memory of this.#unwanted) {
-      memory.gpu.destroy();
-      this.deviceBytes -= memory.size;
-    }
-    this.#unwanted.length = 0;
+  /** To be called after submitting, with the number of the batch that begins: lets go of what waited for that. */
+  submitted(batch: number): void {
+    this.#batch = batch;
+    const unwanted = this.#unwanted;
+    this.#unwanted = [];
+    this.#letGo(unwanted);
+    if (batch % IDLE_BATCHES === 0) this.#letGoOfFree(batch - IDLE_BATCHES);
   }
 
   /** Gives all free memory back to the device. */
   clear(): void {
+    this.#letGoOfFree(Infinity);
+  }
+
+  /** What has been free since a batch up to this one. */
+  #letGoOfFree(lastBatch: number): void {
     for (const free of [this.#freeForKernels, this.#freeForHost]) {
-      for (const list of free.values()) this.#unwanted.push(...list);
-      free.clear();
+      for (const [size, list] of free) {
+        const idle = list.filter(({ freeSince }) => freeSince <= lastBatch);
+        free.set(size, list.filter(({ freeSince }) => freeSince > lastBatch));
+        this.#freeBytes -= idle.length * size;
+        this.#letGo(idle);
+      }
     }
-    this.#freeBytes = 0;
-    this.destroyUnwanted();
+  }
+
+  /** Destroys what no recorded work uses, and the rest after submitting. */
+  #letGo(memories: readonly DeviceMemory[]): void {
+    for (const memory of memories) {
+      if (memory.lastBatch === this.#batch) {
+        this.#unwanted.push(memory);
+        continue;
+      }
+      memory.gpu.destroy();
+      this.deviceBytes -= memory.size;
+    }
   }
 }

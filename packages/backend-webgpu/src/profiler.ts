@@ -17,6 +17,7 @@ export interface ProfiledKernel {
 /** A batch whose times are on the way. */
 interface TimedBatch {
   readonly labels: readonly string[];
+  readonly resolved: GPUBuffer;
   readonly staging: GPUBuffer;
 }
 
@@ -51,18 +52,19 @@ export class Profiler {
     const staging = this.#device.createBuffer({ size, usage: 0x1 | 0x8 }); // MAP_READ, COPY_DST
     encoder.resolveQuerySet(this.#queries, 0, count, resolved, 0);
     encoder.copyBufferToBuffer(resolved, 0, staging, 0, size);
-    this.#batches.push({ labels: this.#labels, staging });
+    this.#batches.push({ labels: this.#labels, resolved, staging });
     this.#labels = [];
   }
 
   /** All times so far, in order; to be called when the work is done, and the last call. */
   async finish(): Promise<ProfiledKernel[]> {
     const kernels: { label: string; start: bigint; end: bigint }[] = [];
-    for (const { labels, staging } of this.#batches) {
+    for (const { labels, resolved, staging } of this.#batches) {
       await staging.mapAsync(0x1); // GPUMapMode.READ
       const times = new BigUint64Array(staging.getMappedRange());
       labels.forEach((label, i) => kernels.push({ label, start: times[2 * i]!, end: times[2 * i + 1]! }));
       staging.destroy();
+      resolved.destroy();
     }
     this.#queries.destroy();
     const origin = kernels[0]?.start ?? 0n;

@@ -3,13 +3,14 @@
 const MAP_READ = 0x1; // GPUBufferUsage.MAP_READ, GPUMapMode.READ
 const COPY_DST = 0x8; // GPUBufferUsage.COPY_DST
 
-/** Bytes of one buffer beyond which it is not kept. */
-const KEPT_BYTES = 2 ** 24;
+/** Bytes that are kept for the next reads, all buffers together. */
+const KEPT_BYTES = 2 ** 25;
 
 /** The mappable buffers of one device. */
 export class StagingPool {
   readonly #device: GPUDevice;
   readonly #free = new Map<number, GPUBuffer[]>();
+  #freeBytes = 0;
   /** Buffers created so far. */
   created = 0;
 
@@ -22,7 +23,10 @@ export class StagingPool {
   take(bytes: number): GPUBuffer {
     const size = Math.max(256, 2 ** Math.ceil(Math.log2(bytes)));
     const found = this.#free.get(size)?.pop();
-    if (found !== undefined) return found;
+    if (found !== undefined) {
+      this.#freeBytes -= size;
+      return found;
+    }
     this.created++;
     return this.#device.createBuffer({ label: "read", size, usage: MAP_READ | COPY_DST });
   }
@@ -37,9 +41,10 @@ export class StagingPool {
   }
 
   #give(buffer: GPUBuffer): void {
+    if (this.#freeBytes + buffer.size > KEPT_BYTES) return buffer.destroy();
+    this.#freeBytes += buffer.size;
     const list = this.#free.get(buffer.size);
-    if (buffer.size > KEPT_BYTES) buffer.destroy();
-    else if (list === undefined) this.#free.set(buffer.size, [buffer]);
+    if (list === undefined) this.#free.set(buffer.size, [buffer]);
     else list.push(buffer);
   }
 
@@ -47,5 +52,6 @@ export class StagingPool {
   clear(): void {
     for (const list of this.#free.values()) for (const buffer of list) buffer.destroy();
     this.#free.clear();
+    this.#freeBytes = 0;
   }
 }

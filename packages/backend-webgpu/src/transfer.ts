@@ -80,18 +80,8 @@ function windowAround({ device }: Gpu, { byteLength }: WebGpuBuffer, offsetBytes
   return { offsetBytes: from, byteLength: Math.min(alignment, byteLength - from) };
 }
 
-/**
- * Canonical bytes of some elements, once all work recorded so far is done. Recording happens before this returns.
- *
- * @param lost rejects when the device is lost
- */
-export function download(
-  gpu: Gpu,
-  buffer: WebGpuBuffer,
-  start: number,
-  numel: number,
-  lost: Promise<never>,
-): Promise<Uint8Array> {
+/** Canonical bytes of some elements, once all work recorded so far is done. Recording happens before this returns. */
+export function download(gpu: Gpu, buffer: WebGpuBuffer, start: number, numel: number): Promise<Uint8Array> {
   unpack(gpu, buffer);
   const spread = isSpread(buffer.dtype);
   const from = spread ? 4 * start : byteLengthOf(buffer.dtype, start);
@@ -105,21 +95,22 @@ export function download(
     spread
       ? Uint8Array.from(new Uint32Array(mapped))
       : new Uint8Array(mapped).slice(from - 4 * firstWord, end - 4 * firstWord);
-  return settled(gpu, gpu.staging.read(staging, size, take), `read ${numel} elements of ${buffer.dtype}`, lost);
+  return settled(gpu, gpu.staging.read(staging, size, take), `read ${numel} elements of ${buffer.dtype}`);
 }
 
 /** The bytes, unless the work that makes them failed or the device is lost. */
-async function settled(gpu: Gpu, read: Promise<Uint8Array>, what: string, lost: Promise<never>): Promise<Uint8Array> {
+async function settled(gpu: Gpu, read: Promise<Uint8Array>, what: string): Promise<Uint8Array> {
+  const { loss } = gpu;
   const answers = gpu.answers();
   read.catch(() => {}); // where the loss is told first
   try {
-    const bytes = await Promise.race([read, lost]);
-    await Promise.race([answers, lost]);
+    const bytes = await loss.orLost(read);
+    await loss.orLost(answers);
     gpu.faults.throwFirst();
     return bytes;
   } catch (error) {
     // Of a device that was just lost reads fail first, and the loss is told by the time that it answers again.
-    if (error instanceof DOMException) await Promise.race([gpu.device.queue.onSubmittedWorkDone(), lost]);
+    if (error instanceof DOMException) await loss.orLost(gpu.device.queue.onSubmittedWorkDone());
     gpu.faults.throwFirst();
     if (!(error instanceof DOMException)) throw error;
     throw new BackendError(`Cannot ${what} on webgpu: the device gave an error instead, ${error.message}`, {

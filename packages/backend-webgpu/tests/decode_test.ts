@@ -1,7 +1,7 @@
 /** Decoding on the device: steps that create nothing, one read a step, a loss in the middle. */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { createScalarBackend } from "../../backend-scalar/mod.ts";
-import { type Backend, type KvCache, StaticKvCache } from "../../core/mod.ts";
+import { type Backend, BackendError, type KvCache, StaticKvCache } from "../../core/mod.ts";
 import { initialized, type LlamaConfig, LlamaForCausalLM } from "../../nn/mod.ts";
 import { generateTokens, type GenerateTokensOptions } from "../../text/mod.ts";
 import type { WebGpuBackend } from "../mod.ts";
@@ -91,4 +91,25 @@ Deno.test("a device lost in the middle of a generation ends it, and the model lo
   assertEquals(backend.memory.liveStorages, 0);
   again.dispose();
   restored.dispose();
+});
+
+Deno.test("of two devices that write at once, the loss of one ends its own text alone", async () => {
+  using lost = await softwareBackend();
+  using other = await softwareBackend();
+  using first = smallLlama(lost);
+  using second = smallLlama(other);
+  const options = { temperature: 0, maxTokens: 8 };
+  const write = async (model: LlamaForCausalLM, ids: number[]) => {
+    for await (const [id] of generateTokens(model, [PROMPT], options)) {
+      ids.push(id!);
+      if (model === first && ids.length === 2) lost.device.destroy();
+    }
+  };
+  const [ids, otherIds]: [number[], number[]] = [[], []];
+  const [ended, finished] = await Promise.allSettled([write(first, ids), write(second, otherIds)]);
+  assert(ended.status === "rejected" && ended.reason instanceof BackendError, String(ended.status));
+  assertStringIncludes(ended.reason.message, "webgpu: the device was lost (destroyed");
+  assertEquals(finished, { status: "fulfilled", value: undefined });
+  assertEquals(otherIds.length, 8);
+  assertEquals(ids, otherIds.slice(0, ids.length));
 });

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
-import { add, BackendError, tensor } from "../../core/mod.ts";
+import { add, BackendError, ShapeError, tensor } from "../../core/mod.ts";
 import { createWebGpuBackend, OPTIONAL_FEATURES } from "../mod.ts";
 import { anyAdapter, softwareBackend } from "./software_backend.ts";
 
@@ -14,17 +14,46 @@ Deno.test("a software adapter is passed over unless asked for", async () => {
   assertEquals(backend.describe().details["software"], isFallbackAdapter === true);
 });
 
-Deno.test("an engine without WebGPU is told of", async () => {
+/** What creating a backend rejects with where `navigator.gpu` is this. */
+async function refusal(gpu: unknown): Promise<string> {
   const descriptor = Object.getOwnPropertyDescriptor(globalThis, "navigator")!;
-  Object.defineProperty(globalThis, "navigator", { value: {}, configurable: true });
+  Object.defineProperty(globalThis, "navigator", { value: { gpu }, configurable: true });
   try {
-    await assertRejects(
-      () => createWebGpuBackend(),
-      BackendError,
-      "Cannot create webgpu: this engine has no navigator.gpu",
-    );
+    return (await assertRejects(() => createWebGpuBackend(), BackendError)).message;
   } finally {
     Object.defineProperty(globalThis, "navigator", descriptor);
+  }
+}
+
+Deno.test("what WebGPU does not give is told of in words for people, with what to use instead", async () => {
+  assertEquals(
+    await refusal(undefined),
+    'Cannot create webgpu: this engine has no navigator.gpu (a page needs https, and a recent browser); use "wasm"',
+  );
+  assertEquals(
+    await refusal({ requestAdapter: () => Promise.resolve(null) }),
+    "Cannot create webgpu: no adapter was found, that is no graphics processor that WebGPU may use here (hardware " +
+      'acceleration may be turned off, or the driver be too old); use "wasm"',
+  );
+  const failures = [() => Promise.reject(new Error("blocked")), () => {
+    throw new Error("blocked");
+  }];
+  for (const fail of failures) {
+    assertEquals(
+      await refusal({ requestAdapter: fail }),
+      'Cannot create webgpu: the search for an adapter failed (blocked); try again, or use "wasm"',
+    );
+    const info = { vendor: "maker", architecture: "kind", device: "", description: "" };
+    const adapter = { requestDevice: fail, features: new Set(), limits: {}, info };
+    assertEquals(
+      await refusal({ requestAdapter: () => Promise.resolve(adapter) }),
+      'Cannot create webgpu: the adapter (maker kind) gives no device (blocked); try again, or use "wasm"',
+    );
+    const nameless = { ...adapter, info: undefined }; // as engines of 2024 have it
+    assertEquals(
+      await refusal({ requestAdapter: () => Promise.resolve(nameless) }),
+      'Cannot create webgpu: the adapter (an unnamed adapter) gives no device (blocked); try again, or use "wasm"',
+    );
   }
 });
 
@@ -64,22 +93,28 @@ Deno.test("limits are asked for up to the adapter's, features unless forced off"
   assertEquals(OPTIONAL_FEATURES.filter((name) => onDevice.has(name)), []);
 });
 
-Deno.test("a feature that there is none of is refused", async () => {
-  const message = 'Cannot create webgpu with the feature "f16": it uses none of that name; use shader-f16, subgroups, ';
-  await assertRejects(() => createWebGpuBackend({ features: ["shader-f16", "f16"] }), BackendError, message);
-});
-
-Deno.test("a power preference that there is none of is refused", async () => {
-  const message =
-    'Cannot create webgpu with powerPreference "fast": it is "low-power" or "high-performance", or left out';
-  const powerPreference = "fast" as "low-power"; // as JavaScript may have it
-  await assertRejects(() => createWebGpuBackend({ powerPreference, softwareAdapter: true }), BackendError, message);
-  const features = "shader-f16" as unknown as string[]; // as above
-  await assertRejects(
-    () => createWebGpuBackend({ features }),
-    BackendError,
-    'Cannot create webgpu with the features "shader-f16": they are an array of names',
-  );
+Deno.test("a wrong option is refused as such, so that no other backend is taken instead", async () => {
+  const noAdapter = "give what navigator.gpu.requestAdapter() resolves to, or leave it out";
+  const noDevice = "give what an adapter's requestDevice() resolves to, or leave it out";
+  const noBoolean = "it is true or false, or left out";
+  const wrong: readonly (readonly [options: object, message: string])[] = [
+    [{ adapter: {} }, `the adapter an object of Object: ${noAdapter}`],
+    [{ adapter: null }, `the adapter null: ${noAdapter}`],
+    [{ device: {} }, `the device an object of Object: ${noDevice}`],
+    [{ device: null }, `the device null: ${noDevice}`],
+    [{ device: Promise.resolve() }, `the device an object of Promise: ${noDevice}`],
+    [{ device: await anyAdapter() }, `the device an object of GPUAdapter: ${noDevice}`],
+    [{ features: ["shader-f16", "f16"] }, 'the feature "f16": it uses none of that name; use shader-f16, subgroups, '],
+    [{ features: "shader-f16" }, 'the features "shader-f16": they are an array of names'],
+    [{ powerPreference: "fast" }, 'powerPreference "fast": it is "low-power" or "high-performance", or left out'],
+    [{ softwareAdapter: "no" }, `softwareAdapter "no": ${noBoolean}`],
+    [{ tuneMatmul: 1 }, `tuneMatmul 1: ${noBoolean}`],
+  ];
+  for (const [options, message] of wrong) {
+    await assertRejects(() => createWebGpuBackend(options), ShapeError, `Cannot create webgpu with ${message}`);
+  }
+  const memoryBudgetBytes = "1GB" as unknown as number; // from JavaScript
+  await assertRejects(() => createWebGpuBackend({ memoryBudgetBytes }), ShapeError, 'memoryBudgetBytes "1GB"');
 });
 
 Deno.test("after an injected adapter restore asks the platform for the same one again", async () => {

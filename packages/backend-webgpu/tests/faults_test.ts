@@ -31,7 +31,7 @@ Deno.test("an index out of range is thrown at the next read, with what was index
   using negative = tensor([[-1, 0]], { backend, dtype: "i32" });
   using source = ones([1, 2], { backend });
   using added = scatterAdd(x, 1, negative, source);
-  await assertRejects(() => backend.settled(), ShapeError, "Cannot scatter [3, 5] along dim 1");
+  await assertRejects(() => backend.settled(), ShapeError, "Cannot scatterAdd [3, 5] along dim 1");
   assertEquals(await added.sum().item(), 16); // the good index was used
 });
 
@@ -67,14 +67,15 @@ Deno.test("a page that is not there is thrown at the next read", async () => {
   await assertRejects(() => backend.download(out.buffer, 0, 8), ShapeError, message);
 });
 
-Deno.test("a shader that fails to compile is told of by its label", async () => {
+Deno.test("a shader that fails to compile is told of by its label and the operands it was to run with", async () => {
   const gpu = new Gpu(await acquireDevice({ softwareAdapter: true }));
   const buffer = gpu.pool.allocate("f32", 4);
-  const operand = { buffer, dtype: "f32", shape: [4], strides: [1], offset: 0 } as const;
+  const operand = { buffer, dtype: "f32", shape: [2, 2], strides: [2, 1], offset: 0 } as const;
   const wrong = new Shader("wrong_kernel_f32", "w", { N: 4 }, ["fn main( {"]);
   gpu.run(wrong, [operand], { shape: [4], operands: [operand], numel: 4 }, [1, 1, 1]);
   gpu.flush();
-  await assertRejects(() => gpu.settle(), BackendError, "Cannot compile wrong_kernel_f32 on webgpu: validation error");
+  const message = "Cannot compile wrong_kernel_f32 (f32 [2, 2]) on webgpu: validation error";
+  await assertRejects(() => gpu.settle(), BackendError, message);
   gpu.device.destroy();
 });
 
@@ -85,6 +86,24 @@ Deno.test("a dispatch that the device refuses is told of by label and shapes", a
   const shader = new Shader("idle_f32", "w", {}, ["@compute @workgroup_size(1) fn main() {}"]);
   gpu.run(shader, [operand], { shape: [4], operands: [operand], numel: 4 }, [2 ** 20, 1, 1]);
   gpu.flush();
+  await assertRejects(() => gpu.settle(), BackendError, "Cannot run idle_f32 (f32 [2, 2]) on webgpu: validation error");
+  gpu.device.destroy();
+});
+
+Deno.test("of what is recorded without ever waiting operands are not kept for messages for ever", async () => {
+  const gpu = new Gpu(await acquireDevice({ softwareAdapter: true }));
+  const buffer = gpu.pool.allocate("f32", 4);
+  const operand = { buffer, dtype: "f32", shape: [2, 2], strides: [2, 1], offset: 0 } as const;
+  const shader = new Shader("idle_f32", "w", {}, ["@compute @workgroup_size(1) fn main() {}"]);
+  const run = (workgroups: number) => {
+    gpu.run(shader, [operand], { shape: [4], operands: [operand], numel: 4 }, [workgroups, 1, 1]);
+    gpu.flush();
+  };
+  for (let i = 0; i < 256; i++) run(1);
+  run(2 ** 20);
+  const message = "Cannot run one of many batches that were recorded without waiting on webgpu: validation error";
+  await assertRejects(() => gpu.settle(), BackendError, message);
+  run(2 ** 20);
   await assertRejects(() => gpu.settle(), BackendError, "Cannot run idle_f32 (f32 [2, 2]) on webgpu: validation error");
   gpu.device.destroy();
 });

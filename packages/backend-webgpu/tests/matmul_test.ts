@@ -1,28 +1,15 @@
 import { assert, assertEquals } from "@std/assert";
 import { ones } from "../../core/mod.ts";
 import type { DType } from "../../core/src/dtype.ts";
-import { contiguousStrides } from "../../core/src/layout.ts";
-import { numelOf } from "../../core/src/shape.ts";
-import type { WebGpuOperand } from "../src/buffer.ts";
 import type { Gpu } from "../src/gpu.ts";
 import { multiply } from "../src/kernels/matmul/matmul.ts";
 import { suitedTo } from "../src/kernels/matmul/suited.ts";
 import { tuneMatmul } from "../src/kernels/matmul/tuner.ts";
 import { type VariantName, VARIANTS } from "../src/kernels/matmul/variants.ts";
-import { type Filled, filled, type Lie, limitedDevice, read, testGpu } from "./operands.ts";
+import { type Filled, filled, type Lie, limitedDevice, poisoned, read, testGpu } from "./operands.ts";
 import { softwareBackend } from "./software_backend.ts";
 
 const NAMES = Object.keys(VARIANTS) as VariantName[]; // keys of a literal
-
-/** Bits that no product leaves: what is not written shows. */
-const POISON = 1e30;
-
-function result(gpu: Gpu, shape: readonly number[]): WebGpuOperand {
-  const buffer = gpu.pool.allocate("f32", numelOf(shape));
-  const memory = gpu.pool.forWriting(buffer, 0);
-  gpu.device.queue.writeBuffer(memory.gpu, 0, new Float32Array(memory.size / 4).fill(POISON));
-  return { buffer, dtype: "f32", shape, strides: contiguousStrides(shape), offset: 0 };
-}
 
 /** The product in f64, for a batch of one dim or none. */
 function expected(a: Filled, b: Filled): { products: Float64Array; sizes: Float64Array } {
@@ -44,7 +31,7 @@ function expected(a: Filled, b: Filled): { products: Float64Array; sizes: Float6
 
 async function check(gpu: Gpu, a: Filled, b: Filled, variant: VariantName | undefined, what: string): Promise<void> {
   const shape = [...a.operand.shape.slice(0, -1), b.operand.shape.at(-1)!];
-  const out = result(gpu, shape);
+  const out = poisoned(gpu, shape);
   multiply(gpu, a.operand, b.operand, out, variant);
   const got = await read(gpu, out);
   const { products, sizes } = expected(a, b);
@@ -138,7 +125,7 @@ Deno.test("the smallest f16 and bf16 count", async () => {
     gpu.device.queue.writeBuffer(gpu.pool.forKernel(b.operand.buffer).gpu, 0, new Uint16Array(32).fill(Number(bits)));
     gpu.device.queue.writeBuffer(gpu.pool.forKernel(a.operand.buffer).gpu, 0, Float32Array.of(1, 0, 0, 0));
     for (const variant of ["naive", "registers_4", "vector_16"] as const) {
-      const out = result(gpu, [1, 8]);
+      const out = poisoned(gpu, [1, 8]);
       multiply(gpu, a.operand, b.operand, out, variant);
       assertEquals(await read(gpu, out), new Float32Array(8).fill(Number(want)), `${variant} ${dtype} ${bits}`);
     }
@@ -185,7 +172,7 @@ Deno.test("a batch beyond a grid's dims is multiplied to its end", async () => {
   for (const [m, k] of [[1, 520], [5, 520]] as const) {
     const a = filled(gpu, "f32", { shape: [batch, m, k], strides: [4, 4 * k, 1] }, 11);
     const b = filled(gpu, "f32", { shape: [batch, k, 1], strides: [0, 1, 4 * k] }, 12);
-    const out = result(gpu, [batch, m, 1]);
+    const out = poisoned(gpu, [batch, m, 1]);
     multiply(gpu, a.operand, b.operand, out);
     const got = (await read(gpu, out)).slice(-m);
     const last = { ...a, operand: { ...a.operand, shape: [m, k], strides: [4 * k, 1], offset: 4 * (batch - 1) } };

@@ -1,12 +1,14 @@
 /** Operands of kernels with random elements, and what they hold, for tests that call kernels themselves. */
 import { byteLengthOf, type DType, isBlock } from "../../core/src/dtype.ts";
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "../../core/src/half.ts";
+import { contiguousStrides } from "../../core/src/layout.ts";
 import { dequantizeBlocks } from "../../core/src/quant/formats.ts";
 import { threefry2x32 } from "../../core/src/random.ts";
 import { numelOf } from "../../core/src/shape.ts";
 import type { WebGpuOperand } from "../src/buffer.ts";
-import { acquireDevice, type WebGpuBackendOptions } from "../src/device.ts";
+import { acquireDevice } from "../src/device.ts";
 import { Gpu } from "../src/gpu.ts";
+import type { WebGpuBackendOptions } from "../src/options.ts";
 import { pack } from "../src/packing.ts";
 import { download, upload } from "../src/transfer.ts";
 import { anyAdapter } from "./software_backend.ts";
@@ -85,8 +87,16 @@ export function filled(
   return { operand: { buffer, dtype, shape, strides, offset }, values: valuesOf(dtype, bytes) };
 }
 
+/** An f32 operand whose elements are what no kernel leaves: what it does not write shows. */
+export function poisoned(gpu: Gpu, shape: readonly number[]): WebGpuOperand {
+  const buffer = gpu.pool.allocate("f32", numelOf(shape));
+  const memory = gpu.pool.forWriting(buffer, 0);
+  gpu.device.queue.writeBuffer(memory.gpu, 0, new Float32Array(memory.size / 4).fill(1e30));
+  return { buffer, dtype: "f32", shape, strides: contiguousStrides(shape), offset: 0 };
+}
+
 /** The first elements of an f32 operand's buffer, as the device has them. */
 export async function read(gpu: Gpu, { buffer, shape }: WebGpuOperand): Promise<Float32Array> {
-  const bytes = await download(gpu, buffer, 0, numelOf(shape), new Promise(() => {}));
+  const bytes = await download(gpu, buffer, 0, numelOf(shape));
   return new Float32Array(bytes.buffer);
 }

@@ -161,7 +161,7 @@ Deno.test("other kernels refuse a weight larger than a binding, with what to do"
   assertThrows(
     () => many.indexSelect(0, index),
     BackendError,
-    "Cannot gather from f32 [300, 64] on webgpu: its 76800 bytes are more than 4 times the 16384",
+    "Cannot indexSelect f32 [300, 64] on webgpu: its 76800 bytes are more than 4 times the 16384",
   );
 });
 

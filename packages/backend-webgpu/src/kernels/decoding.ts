@@ -23,24 +23,26 @@ import Q5_1 from "../wgsl/blocks/q5_1.wgsl" with { type: "text" };
 import Q5_K from "../wgsl/blocks/q5_k.wgsl" with { type: "text" };
 import Q6_K from "../wgsl/blocks/q6_k.wgsl" with { type: "text" };
 import Q8_0 from "../wgsl/blocks/q8_0.wgsl" with { type: "text" };
+import SIGNED from "../wgsl/blocks/signed.wgsl" with { type: "text" };
+import UNSIGNED from "../wgsl/blocks/unsigned.wgsl" with { type: "text" };
 import WHOLE from "../wgsl/blocks/whole.wgsl" with { type: "text" };
 import BLOCK_ELEMENT from "../wgsl/block_element.wgsl" with { type: "text" };
 import PLAIN_ELEMENT from "../wgsl/plain_element.wgsl" with { type: "text" };
 import { dtypeConstant } from "./elementwise.ts";
 
 const BLOCKS: Readonly<Record<BlockDType, readonly string[]>> = {
-  q4_0: [Q4_0],
-  q4_1: [Q4_1],
-  q5_0: [FIFTH_BITS, Q5_0],
-  q5_1: [FIFTH_BITS, Q5_1],
-  q8_0: [Q8_0],
-  q2_k: [Q2_K],
-  q3_k: [Q3_K],
-  q4_k: [K_SCALES, Q4_K],
-  q5_k: [K_SCALES, Q5_K],
-  q6_k: [Q6_K],
-  iq4_nl: [LEVELS, IQ4_NL],
-  iq4_xs: [LEVELS, IQ4_XS],
+  q4_0: [Q4_0, UNSIGNED],
+  q4_1: [Q4_1, UNSIGNED],
+  q5_0: [FIFTH_BITS, Q5_0, UNSIGNED],
+  q5_1: [FIFTH_BITS, Q5_1, UNSIGNED],
+  q8_0: [Q8_0, SIGNED],
+  q2_k: [Q2_K, UNSIGNED],
+  q3_k: [Q3_K, UNSIGNED],
+  q4_k: [K_SCALES, Q4_K, UNSIGNED],
+  q5_k: [K_SCALES, Q5_K, UNSIGNED],
+  q6_k: [Q6_K, UNSIGNED],
+  iq4_nl: [IQ4_NL, LEVELS],
+  iq4_xs: [IQ4_XS, LEVELS],
 };
 
 /**

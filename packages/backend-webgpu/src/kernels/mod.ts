@@ -20,11 +20,11 @@ import { sort } from "./sort/sort.ts";
 import { unary } from "./unary/unary.ts";
 import { where } from "./where/where.ts";
 
-/** Every kernel, recording on a device. */
-export function kernelsOn(gpu: Gpu): Kernels<WebGpuBuffer> {
+/** Every kernel, recording on a device; `int8`: whether matmul quantises activations. */
+export function kernelsOn(gpu: Gpu, int8: boolean): Kernels<WebGpuBuffer> {
   return {
     ...{ fill: fill(gpu), copy: copy(gpu), unary: unary(gpu), binary: binary(gpu), where: where(gpu) },
-    ...{ reduce: reduce(gpu), scan: scan(gpu), matmul: matmul(gpu), gather: gather(gpu), scatter: scatter(gpu) },
+    ...{ reduce: reduce(gpu), scan: scan(gpu), matmul: matmul(gpu, int8), gather: gather(gpu), scatter: scatter(gpu) },
     ...{ sort: sort(gpu), random: random(gpu) },
     ...{ softmax: softmax(gpu), rmsNorm: rmsNorm(gpu), rope: rope(gpu), siluMul: siluMul(gpu) },
     attention: attention(gpu),

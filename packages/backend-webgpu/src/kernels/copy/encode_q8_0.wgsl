@@ -9,13 +9,6 @@ fn store_half(i: u32, bits: u32) {
   atomicOr(&out[i >> 1u], bits << shift);
 }
 
-fn quantum(x: f32, scale: f32) -> u32 {
-  let scaled = abs(x * scale);
-  let below = trunc(scaled);
-  let q = i32(below + f32(scaled - below >= 0.5));
-  return bitcast<u32>(select(q, -q, x < 0.0)) & 255u;
-}
-
 @compute @workgroup_size(64)
 fn main(
   @builtin(workgroup_id) group: vec3u,
@@ -34,8 +27,8 @@ fn main(
   let block = (at.x >> 5u) * 17u;
   store_half(block, narrow(d, F16));
   for (var j = 0u; j < 16u; j++) {
-    let low = quantum(element(at.y + 2u * j * step), scale);
-    let high = quantum(element(at.y + (2u * j + 1u) * step), scale);
+    let low = u32(quantum(element(at.y + 2u * j * step), scale)) & 255u;
+    let high = u32(quantum(element(at.y + (2u * j + 1u) * step), scale)) & 255u;
     store_half(block + 1u + j, low | (high << 8u));
   }
 }

@@ -37,11 +37,11 @@ function describe(key: string, source: string) {
 export function gather(gpu: Gpu): PrimitiveKernels<WebGpuBuffer>["gather"] {
   return {
     layout: "strided",
-    run([x, index], [out], { dim }): void {
-      const windows = windowsFor(gpu, x);
+    run([x, index], [out], { dim, op }): void {
+      const windows = windowsFor(gpu, op, x);
       const kind = isBlock(x.dtype) ? `${x.dtype} ${out!.dtype}` : `${movedAs(x.dtype)} ${movedAs(out!.dtype)}`;
       const key = `${kind} ${pack(gpu, x.buffer) ? "packed" : "canonical"}`;
-      const { tag, status } = armIndices(gpu, "gather", index, x.shape, dim);
+      const { tag, status } = armIndices(gpu, op, index, x.shape, dim);
       const rest = { ...x, strides: x.strides.with(dim, 0), takesPacked: true };
       const attrs = [x.shape[dim]!, x.strides[dim]!, tag, windows[0]!.byteLength / 4];
       if (windows.length === 1) return runElementwise(gpu, SHADERS, key, out!, [rest, index], attrs, [status]);
@@ -54,11 +54,11 @@ export function gather(gpu: Gpu): PrimitiveKernels<WebGpuBuffer>["gather"] {
 }
 
 /** How to bind x. @throws {BackendError} when it takes more windows than a kernel can bind */
-function windowsFor(gpu: Gpu, x: WebGpuOperand): BufferWindow[] {
+function windowsFor(gpu: Gpu, op: string, x: WebGpuOperand): BufferWindow[] {
   const windows = windowsOf(gpu, x.buffer.byteLength, 4);
   if (windows.length <= MAX_WINDOWS) return windows;
   throw new BackendError(
-    `Cannot gather from ${x.dtype} ${showShape(x.shape)} on webgpu: its ${x.buffer.byteLength} bytes are more than ` +
+    `Cannot ${op} ${x.dtype} ${showShape(x.shape)} on webgpu: its ${x.buffer.byteLength} bytes are more than ` +
       `${MAX_WINDOWS} times the ${gpu.device.limits.maxStorageBufferBindingSize} that the device binds at once; split the ` +
       "weight by rows, or use another backend",
   );

@@ -13,7 +13,7 @@
  *     registers_4    4 x 64                      5             11          4 x 8, for up to four rows
  *     registers_8    8 x 64                      8             16          8 x 8
  *     registers_16   16 x 64                    11             21          16 x 8; takes longer to compile
- *     vector_*       4 x 4, 4 x 2                2              -          up to four rows; K split among 16 to 64
+ *     vector_*       4 x 4, 4 x 2, 4 x 1         2              -          up to four rows; K split among 16 to 64
  *     split          4 x 32                      4              -          the same, however the operands lie
  *
  * - `tiled` brings tiles of both operands through workgroup memory and moves K (M N / TILE_N + M N / TILE_M) words. The
@@ -21,8 +21,14 @@
  * - `registers` has no workgroup memory and no barriers: on software adapters the one is memory like any other, the other
  *   changes contexts, and every load is done lane by lane, so that operations a load decide. For these alone;
  * - `vector` and `split` read every weight once: N K words of f32, a seventh of that in q4_0. Sums are added in workgroup
- *   memory in one order, whatever the subgroups: how invocations lie in them is not specified, so a sum by subgroups
- *   would take the barrier all the same.
+ *   memory by a tree. Subgroups may hold invocations of several columns, so only where a workgroup has one column do they
+ *   sum it where there are any (folding.ts): with 2 barriers in place of 7 for 32 invocations, 8 for 64. That was run on
+ *   software adapters only, and never timed on a GPU; the tuner decides.
+ * - int8 (int8.ts) is `tiled_64` and `tiled_32` for block-quantised weights where the backend was asked for int8 activations:
+ *   10 words hold 32 of them, and four multiply-adds are an instruction on devices that have it. By q4_1 it does 137 and 68
+ *   multiply-adds a word, where they do 55 and 28. On llvmpipe, which lacks the instruction, 128 x 576 x 1536 and 512 cubed
+ *   took 0.5 to 0.7 of their time, and 1.4 to 2 times that of registers_16. Up to four rows stay f32: they wait for the
+ *   weights, whose bytes are the same.
  *
  * Which one: by the rows, by how much there is to do, and by what suits the device (suited.ts; measured by tuner.ts).
  */
@@ -32,10 +38,13 @@ import { numelOf } from "../../../../core/src/shape.ts";
 import type { WebGpuBuffer, WebGpuOperand } from "../../buffer.ts";
 import type { Gpu, Grid } from "../../gpu.ts";
 import { pack } from "../../packing.ts";
+import { foldingOn } from "../folding.ts";
 import { viaF32 } from "../temporaries.ts";
+import { multiplyInt8, takesInt8 } from "./int8.ts";
 import { partsOf, type Product } from "./parts.ts";
 import { intShaderFor, leftAccess, rightAccess, type ShaderChoice, shaderFor } from "./shaders.ts";
 import { suitedTo } from "./suited.ts";
+import { fills, tileGrid } from "./tiles.ts";
 import { FEW_ROWS, type VariantName, VARIANTS } from "./variants.ts";
 
 /** Multiply-adds up to which a product is done before a larger kernel would have begun. */
@@ -47,15 +56,13 @@ const SHORT = 128;
 /** Multiply-adds as few as that for each of a batch. */
 const TINY_OF_A_BATCH = 2 ** 9;
 
-/** Workgroups that fill most devices: with fewer of the large tile, small ones are taken. */
-const FILLING_WORKGROUPS = 64;
-
-/** The kernel. */
-export function matmul(gpu: Gpu): PrimitiveKernels<WebGpuBuffer>["matmul"] {
+/** The kernel; `int8`: whether activations are quantised where that helps, which takes the language's packed dot product. */
+export function matmul(gpu: Gpu, int8: boolean): PrimitiveKernels<WebGpuBuffer>["matmul"] {
   return {
     layout: "strided",
     run([a, b], [out]): void {
-      viaF32(gpu, out!, (wide) => multiply(gpu, a, b, wide));
+      const by = int8 && takesInt8(a, b) ? multiplyInt8 : multiply;
+      viaF32(gpu, out!, (wide) => by(gpu, a, b, wide));
     },
   };
 }
@@ -86,6 +93,7 @@ function runPart(gpu: Gpu, product: Product, packed: boolean, variant?: VariantN
   const choice: ShaderChoice = {
     ...{ variant: chosen, left: a.dtype, leftAccess: left, right: b.dtype, rightAccess: right, packed },
     nativeHalves: gpu.acquired.features.has("shader-f16"),
+    folding: foldingOn(gpu),
   };
   gpu.run(shaderFor(choice), [out, a, b], parametersOf(product), gridOf(gpu, chosen, out.shape));
 }
@@ -96,7 +104,7 @@ function choose(gpu: Gpu, product: Product, unlike: boolean): VariantName {
   const [m, n, k] = [shape.at(-2)!, shape.at(-1)!, product.a.shape.at(-1)!];
   if (k <= SHORT && (numelOf(shape) * k <= TINY || m * n * k <= TINY_OF_A_BATCH)) return "naive";
   const suited = suitedTo(gpu.acquired);
-  const name = m <= FEW_ROWS ? suited.few : fills(suited.many, shape) ? suited.many : suited.small;
+  const name = m <= FEW_ROWS ? suited.few : fills(VARIANTS[suited.many].tile, shape) ? suited.many : suited.small;
   const { kernel, tile: [rows] } = VARIANTS[name];
   if (kernel === "vector" && unlike) return "split";
   const [down, batch] = [Math.ceil(m / rows), numelOf(shape) / (m * n)];
@@ -104,14 +112,6 @@ function choose(gpu: Gpu, product: Product, unlike: boolean): VariantName {
     return name;
   }
   return m <= FEW_ROWS ? "split" : "tiled_64";
-}
-
-/** Whether there are rows for most of a tile, and a workgroup for every part of most devices. */
-function fills(name: VariantName, shape: readonly number[]): boolean {
-  const [rows, columns] = VARIANTS[name].tile;
-  const [m, n] = [shape.at(-2)!, shape.at(-1)!];
-  if (2 * m <= rows) return false;
-  return Math.ceil(m / rows) * Math.ceil(n / columns) * numelOf(shape) / (m * n) >= FILLING_WORKGROUPS;
 }
 
 function parametersOf({ a, b, out, rowStep, adds }: Product) {
@@ -131,14 +131,10 @@ function parametersOf({ a, b, out, rowStep, adds }: Product) {
 }
 
 function gridOf(gpu: Gpu, variant: VariantName, shape: readonly number[]): Grid {
-  const { kernel, tile: [rows, columns] } = VARIANTS[variant];
-  if (kernel === "naive") return gpu.line(Math.ceil(numelOf(shape) / columns));
-  const [m, n] = [shape.at(-2)!, shape.at(-1)!];
-  const limit = gpu.device.limits.maxComputeWorkgroupsPerDimension;
-  const batch = Math.min(numelOf(shape) / (m * n), limit);
-  if (kernel === "vector" || kernel === "split") {
-    const [x, y] = gpu.line(Math.ceil(n / columns));
-    return [x, y, batch];
-  }
-  return [Math.min(Math.ceil(n / columns), limit), Math.min(Math.ceil(m / rows), limit), batch];
+  const { kernel, tile } = VARIANTS[variant];
+  if (kernel === "naive") return gpu.line(Math.ceil(numelOf(shape) / tile[1]));
+  const grid = tileGrid(gpu, tile, shape);
+  if (kernel !== "vector" && kernel !== "split") return grid;
+  const [x, y] = gpu.line(Math.ceil(shape.at(-1)! / tile[1])); // they walk the rows themselves
+  return [x, y, grid[2]];
 }

@@ -5,8 +5,12 @@
 import { type DType, isBlock } from "../../../../core/src/dtype.ts";
 import { isHalf, type WebGpuOperand } from "../../buffer.ts";
 import { Shader, Shaders } from "../../shader.ts";
+import SUM from "../../wgsl/sum.wgsl" with { type: "text" };
 import { elementConstant, elementFiles } from "../decoding.ts";
 import { dtypeConstant, PREAMBLE } from "../elementwise.ts";
+import { type Folding, foldingFeatures, foldingFiles } from "../folding.ts";
+import COLUMN_SUM_TREE from "./column_sum_tree.wgsl" with { type: "text" };
+import COLUMN_SUM_WHOLE from "./column_sum_whole.wgsl" with { type: "text" };
 import INT_NAIVE from "./int_naive.wgsl" with { type: "text" };
 import LEFT_ALONG_K from "./left_along_k.wgsl" with { type: "text" };
 import LEFT_ALONG_M from "./left_along_m.wgsl" with { type: "text" };
@@ -48,6 +52,8 @@ export interface ShaderChoice {
   readonly packed: boolean;
   /** Whether the device reads f16 itself. */
   readonly nativeHalves: boolean;
+  /** How a workgroup sums what its invocations have of one column. */
+  readonly folding: Folding;
 }
 
 const KERNELS = { registers: REGISTERS, tiled: TILED, vector: VECTOR, split: SPLIT };
@@ -73,7 +79,7 @@ export function intShaderFor(dtype: DType): Shader {
 }
 
 function make(choice: ShaderChoice): Shader {
-  const { variant, left, right, packed, nativeHalves } = choice;
+  const { variant, left, right, packed, nativeHalves, folding } = choice;
   const { kernel, sizes } = VARIANTS[variant];
   const constants: Record<string, string> = { LEFT: dtypeConstant(left), X: elementConstant(right) };
   for (const [name, value] of Object.entries(sizes)) constants[name] = `${value}u`;
@@ -82,6 +88,7 @@ function make(choice: ShaderChoice): Shader {
     : [...leftFiles(choice), ...rightFiles(choice), ...runFiles(choice), KERNELS[kernel]];
   const label = `matmul_${variant}_${left}${left === right ? "" : `_${right}`}`;
   const features = nativeHalves && (left === "f16" || right === "f16") ? ["f16"] : [];
+  if (hasOneColumn(variant)) features.push(...foldingFeatures(folding));
   return new Shader(label, "wrr", constants, [...PREAMBLE, RESULT, ...files], features);
 }
 
@@ -99,9 +106,15 @@ function rightFiles({ right, rightAccess, packed, nativeHalves }: ShaderChoice):
   return [native ? RIGHT_F16 : isHalf(right) ? RIGHT_HALVES : RIGHT_WORDS, access];
 }
 
-function runFiles({ variant, right }: ShaderChoice): string[] {
+function runFiles({ variant, right, folding }: ShaderChoice): string[] {
   if (VARIANTS[variant].kernel !== "vector") return [];
-  return [isBlock(right) ? RUN_BLOCKS : RUN_QUADS];
+  const sums = hasOneColumn(variant) ? [SUM, ...foldingFiles(folding), COLUMN_SUM_WHOLE] : [COLUMN_SUM_TREE];
+  return [isBlock(right) ? RUN_BLOCKS : RUN_QUADS, ...sums];
+}
+
+/** Whether all of a workgroup sum one column. */
+function hasOneColumn(variant: VariantName): boolean {
+  return VARIANTS[variant].tile[1] === 1;
 }
 
 /** How the left operand `[batch…, M, K]` is read. */

@@ -16,7 +16,10 @@ import type { VariantName } from "./variants.ts";
 const TRIALS: Readonly<
   Record<keyof Suited, { candidates: readonly VariantName[]; shape: readonly [m: number, n: number, k: number] }>
 > = {
-  few: { candidates: ["vector_16", "vector_32", "vector_64", "registers_4"], shape: [1, 1024, 1024] },
+  few: {
+    candidates: ["vector_16", "vector_32", "vector_64", "vector_32x1", "vector_64x1", "registers_4"],
+    shape: [1, 1024, 1024],
+  },
   many: { candidates: ["tiled_64", "tiled_128", "tiled_32", "registers_16"], shape: [256, 512, 512] },
   small: { candidates: ["tiled_32", "tiled_64", "registers_8"], shape: [64, 256, 256] },
 };

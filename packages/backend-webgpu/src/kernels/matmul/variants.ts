@@ -22,6 +22,8 @@ export const VARIANTS = {
   vector_16: { kernel: "vector", sizes: { LANES: 16, COLUMNS: 4 }, tile: [4, 4] },
   vector_32: { kernel: "vector", sizes: { LANES: 32, COLUMNS: 4 }, tile: [4, 4] },
   vector_64: { kernel: "vector", sizes: { LANES: 64, COLUMNS: 2 }, tile: [4, 2] },
+  vector_32x1: { kernel: "vector", sizes: { LANES: 32, COLUMNS: 1 }, tile: [4, 1] },
+  vector_64x1: { kernel: "vector", sizes: { LANES: 64, COLUMNS: 1 }, tile: [4, 1] },
   split: { kernel: "split", sizes: {}, tile: [4, 32] },
 } as const satisfies Readonly<Record<string, Variant>>;
 

@@ -1,19 +1,6 @@
 // One to four rows times a right operand whose elements lie together along K: LANES invocations share a column, each takes
-// every LANES-th run of K, and their sums are added in workgroup memory, in one order. Every weight is read once.
-// `run_dots` says how long a run is.
-
-var<workgroup> partial: array<vec4f, LANES * COLUMNS>;
-
-// The sums of the invocations that share a column; the first of them gets it.
-fn total(lane: u32, mine: vec4f) -> vec4f {
-  partial[lane] = mine;
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane % LANES < half) { partial[lane] += partial[lane + half]; }
-  }
-  workgroupBarrier();
-  return partial[lane];
-}
+// every LANES-th run of K, and `column_sum` adds up what they have. Every weight is read once. `run_dots` says how long a
+// run is.
 
 @compute @workgroup_size(LANES * COLUMNS)
 fn main(
@@ -29,7 +16,7 @@ fn main(
     let at = places(batch);
     var sums = vec4f();
     for (var k = lane % LANES * RUN; k < size.z; k += LANES * RUN) { sums += run_dots(at.z + b + k, at.y, k); }
-    var rows = total(lane, sums);
+    var rows = column_sum(lane, sums);
     if (lane % LANES == 0u && column < size.y) {
       for (var r = 0u; r < min(size.x, 4u); r++) { store(at.x + r * size.w + column, rows[r]); }
     }

@@ -1,10 +1,8 @@
-// A workgroup folds one row: each invocation every 256th element, then a tree over what they have.
+// A workgroup folds one row: each invocation every LANES-th element, then what they have.
 
 @group(0) @binding(1) var<storage, read_write> out: array<u32>;
 
-var<workgroup> shares: array<Folded, 256>;
-
-@compute @workgroup_size(256)
+@compute @workgroup_size(LANES)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) grid: vec3u,
@@ -14,11 +12,7 @@ fn main(
   if (row >= params.numel) { return; }
   let first = row_start(row).y;
   var folded = start();
-  for (var j = lane; j < params.length; j += 256u) { folded = take(folded, first + in_row(j).y, j); }
-  shares[lane] = folded;
-  for (var apart = 128u; apart > 0u; apart >>= 1u) {
-    workgroupBarrier();
-    if (lane < apart) { shares[lane] = merge(shares[lane], shares[lane + apart]); }
-  }
-  if (lane == 0u) { out[row] = result(shares[0], row); }
+  for (var j = lane; j < params.length; j += LANES) { folded = take(folded, first + in_row(j).y, j); }
+  folded = fold_workgroup(lane, folded);
+  if (lane == 0u) { out[row] = result(folded, row); }
 }

@@ -4,7 +4,7 @@
 @group(0) @binding(2) var<storage, read> x_words: array<u32>;
 @group(0) @binding(3) var<storage, read> weights: array<u32>;
 
-var<workgroup> sums: array<f32, 64>;
+alias Folded = f32;
 
 fn x_at(i: u32) -> f32 {
   return widen(bits_in(x_words[word_of(i, X)], i, X), X);
@@ -14,7 +14,7 @@ fn weight_at(i: u32) -> f32 {
   return widen(bits_in(weights[word_of(i, WEIGHT)], i, WEIGHT), WEIGHT);
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) grid: vec3u,
@@ -23,19 +23,14 @@ fn main(
   let row = group.y * grid.x + group.x;
   if (row >= params.numel) { return; }
   let at = places(row);
-  var sum = 0.0;
-  for (var j = lane; j < params.length; j += 64u) {
+  var squares = 0.0;
+  for (var j = lane; j < params.length; j += LANES) {
     let x = x_at(at.y + j * params.attrs.x);
-    sum += x * x;
+    squares += x * x;
   }
-  sums[lane] = sum;
-  for (var apart = 32u; apart > 0u; apart >>= 1u) {
-    workgroupBarrier();
-    if (lane < apart) { sums[lane] += sums[lane + apart]; }
-  }
-  workgroupBarrier();
-  let scale = 1.0 / sqrt(sums[0] / f32(params.length) + bitcast<f32>(params.attrs.w));
-  for (var j = lane; j < params.length; j += 64u) {
+  let sum = fold_workgroup(lane, squares);
+  let scale = 1.0 / sqrt(sum / f32(params.length) + bitcast<f32>(params.attrs.w));
+  for (var j = lane; j < params.length; j += LANES) {
     let x = x_at(at.y + j * params.attrs.x);
     out[at.x + j] = bitcast<u32>(x * scale * weight_at(params.attrs.z + j * params.attrs.y));
   }

@@ -5,7 +5,7 @@
  * goes through the index along it in order. No two lines share an element, and within a line the last write wins. Work
  * is parallel over all dims but `dim`: for an embedding's gradient over its columns.
  */
-import type { PrimitiveKernels } from "../../../../core/src/backend.ts";
+import type { IndexAttrs, PrimitiveKernels } from "../../../../core/src/backend.ts";
 import { type DType, isFloat } from "../../../../core/src/dtype.ts";
 import { numelOf } from "../../../../core/src/shape.ts";
 import { isHalf, type WebGpuBuffer, type WebGpuOperand } from "../../buffer.ts";
@@ -39,11 +39,11 @@ const SHADERS = new Shaders((key) => {
 export function scatter(gpu: Gpu): PrimitiveKernels<WebGpuBuffer>["scatter"] {
   return {
     layout: "strided",
-    run([index, source], [out], { dim, mode }): void {
-      if (!isHalf(out!.dtype)) return scatterLines(gpu, index, source, out!, dim, mode);
+    run([index, source], [out], attrs): void {
+      if (!isHalf(out!.dtype)) return scatterLines(gpu, index, source, out!, attrs);
       withTemporary(gpu, "f32", out!.shape, (wide) => {
         copyElements(gpu, out!, wide);
-        scatterLines(gpu, index, source, wide, dim, mode);
+        scatterLines(gpu, index, source, wide, attrs);
         copyElements(gpu, wide, out!);
       });
     },
@@ -55,10 +55,9 @@ function scatterLines(
   index: WebGpuOperand,
   source: WebGpuOperand,
   out: WebGpuOperand,
-  dim: number,
-  mode: "add" | "set",
+  { dim, op, mode }: IndexAttrs & { readonly mode: "add" | "set" },
 ): void {
-  const { tag, status } = armIndices(gpu, "scatter", index, out.shape, dim);
+  const { tag, status } = armIndices(gpu, op, index, out.shape, dim);
   const others = [out, index, source].map(({ strides, offset }) => ({ strides: strides.with(dim, 0), offset }));
   const shape = index.shape.with(dim, 1);
   const numel = numelOf(shape);

@@ -8,7 +8,9 @@ struct Running {
 
 const LOWEST = -0x1.fffffep+127f;
 
-fn nothing() -> Running {
+alias Folded = Running;
+
+fn start() -> Running {
   return Running(LOWEST, 0.0, false);
 }
 

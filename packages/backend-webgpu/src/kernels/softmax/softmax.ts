@@ -9,6 +9,9 @@
  * adapters run the invocations of a workgroup one after the other and stop at each barrier, so there a row has 4 of them
  * and not 128. 1024 x 1024, LLVM pipe / SwiftShader: three passes by 64 invocations, singly, 30 / 141 ms; this with 64
  * 23 / 93, with 8 10 / 26, with 4 11 / 23.
+ *
+ * What the invocations know of a row is merged (folding.ts) with 8 barriers by a tree (3 where there are 4 of them), 1 by
+ * subgroups, which were run on software adapters only, and never timed on a GPU.
  */
 import type { FusedKernels } from "../../../../core/src/backend.ts";
 import type { DType } from "../../../../core/src/dtype.ts";
@@ -17,11 +20,13 @@ import type { Gpu } from "../../gpu.ts";
 import { Shader, Shaders } from "../../shader.ts";
 import EXP_BELOW_ZERO from "../../wgsl/math/exp_below_zero.wgsl" with { type: "text" };
 import { dtypeConstant, isGapless, PREAMBLE } from "../elementwise.ts";
+import { type Folding, foldingFeatures, foldingFiles, foldingOn } from "../folding.ts";
 import { rowsOfLastDim } from "../rows.ts";
 import { viaF32 } from "../temporaries.ts";
 import SINGLY from "./fours_singly.wgsl" with { type: "text" };
 import WORDS from "./fours_words.wgsl" with { type: "text" };
 import ROWS from "./rows.wgsl" with { type: "text" };
+import RUNNING_SUBGROUP from "./running_subgroup.wgsl" with { type: "text" };
 import RUNNING from "./running.wgsl" with { type: "text" };
 
 /** Invocations of a workgroup. */
@@ -29,21 +34,23 @@ const LANES = 128;
 const LANES_IN_SOFTWARE = 4;
 
 const SHADERS = new Shaders((key) => {
-  const [lanes, fours, dtype] = key.split(" ") as [string, string, DType]; // as softmax() puts them together
+  const [folding, lanes, fours, dtype] = key.split(" ") as [Folding, string, string, DType]; // as softmax() puts them
   const constants = { X: dtypeConstant(dtype), LANES: `${lanes}u` };
-  const files = [EXP_BELOW_ZERO, fours === "words" ? WORDS : SINGLY, RUNNING, ROWS];
-  return new Shader(`softmax_rows_${dtype}`, "wr", constants, [...PREAMBLE, ...files]);
+  const lines = fours === "words" ? WORDS : SINGLY;
+  const files = [...PREAMBLE, EXP_BELOW_ZERO, lines, RUNNING, ...foldingFiles(folding, RUNNING_SUBGROUP), ROWS];
+  return new Shader(`softmax_rows_${dtype}`, "wr", constants, files, foldingFeatures(folding));
 });
 
 /** The kernel. */
 export function softmax(gpu: Gpu): NonNullable<FusedKernels<WebGpuBuffer>["softmax"]> {
   const lanes = gpu.acquired.software === true ? LANES_IN_SOFTWARE : LANES;
+  const folding = foldingOn(gpu);
   return {
     layout: "strided",
     run([x], [out]): void {
       viaF32(gpu, out!, (wide) => {
         const rows = rowsOfLastDim(x, wide);
-        const shader = SHADERS.get(`${lanes} ${liesInFours(x) ? "words" : "singly"} ${x.dtype}`);
+        const shader = SHADERS.get(`${folding} ${lanes} ${liesInFours(x) ? "words" : "singly"} ${x.dtype}`);
         gpu.run(shader, [wide, x], rows, gpu.line(rows.numel));
       });
     },

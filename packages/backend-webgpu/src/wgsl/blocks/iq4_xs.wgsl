@@ -10,7 +10,7 @@ fn block_scale(i: u32) -> vec2f {
   return vec2f(halves_of(first).x * (f32(low | (high << 4u)) - 32.0), 0.0);
 }
 
-fn block_quad(i: u32) -> vec4f {
+fn block_bytes(i: u32) -> u32 {
   let j = i & 255u;
-  return levels_of(body(i >> 8u, 2u + (j >> 5u) * 4u + ((j & 15u) >> 2u)) >> ((j >> 2u) & 4u));
+  return body(i >> 8u, 2u + (j >> 5u) * 4u + ((j & 15u) >> 2u)) >> ((j >> 2u) & 4u);
 }

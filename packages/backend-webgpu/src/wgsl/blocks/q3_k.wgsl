@@ -2,6 +2,7 @@
 
 const BODY = 27u;
 const HEAD_FIRST = false;
+const ZERO = 4u;
 
 fn block_scale(i: u32) -> vec2f {
   let group = (i & 255u) >> 4u;
@@ -10,10 +11,10 @@ fn block_scale(i: u32) -> vec2f {
   return vec2f(head(i >> 8u) * (f32(low | (high << 4u)) - 32.0), 0.0);
 }
 
-fn block_quad(i: u32) -> vec4f {
+fn block_bytes(i: u32) -> u32 {
   let j = i & 255u;
   let word = (j & 31u) >> 2u;
   let low = (body(i >> 8u, 8u + (j >> 7u) * 8u + word) >> ((j >> 4u) & 6u)) & 0x03030303u;
   let third = (body(i >> 8u, word) >> (j >> 5u)) & 0x01010101u;
-  return bytes_of(low | (third << 2u)) - 4.0;
+  return low | (third << 2u);
 }

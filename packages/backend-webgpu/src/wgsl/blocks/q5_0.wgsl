@@ -2,12 +2,13 @@
 
 const BODY = 5u;
 const HEAD_FIRST = true;
+const ZERO = 16u;
 
 fn block_scale(i: u32) -> vec2f {
   return vec2f(head(i >> 5u), 0.0);
 }
 
-fn block_quad(i: u32) -> vec4f {
+fn block_bytes(i: u32) -> u32 {
   let low = (body(i >> 5u, 1u + ((i >> 2u) & 3u)) >> ((i >> 2u) & 4u)) & 0x0f0f0f0fu;
-  return bytes_of(low | fifth_bits(body(i >> 5u, 0u), i & 31u)) - 16.0;
+  return low | fifth_bits(body(i >> 5u, 0u), i & 31u);
 }

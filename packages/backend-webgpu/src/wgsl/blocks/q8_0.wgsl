@@ -7,6 +7,6 @@ fn block_scale(i: u32) -> vec2f {
   return vec2f(head(i >> 5u), 0.0);
 }
 
-fn block_quad(i: u32) -> vec4f {
-  return signed_bytes_of(body(i >> 5u, (i >> 2u) & 7u));
+fn block_bytes(i: u32) -> u32 {
+  return body(i >> 5u, (i >> 2u) & 7u);
 }
