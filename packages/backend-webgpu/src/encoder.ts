@@ -23,6 +23,8 @@ export class Encoder {
   readonly #faults: Faults;
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
+  /** The pass' pipeline: many dispatches in a row have the same. */
+  #pipeline: GPUComputePipeline | undefined;
   #recorded: Recorded[] = [];
   /** The number of the batch that is being recorded. */
   batch = 1;
@@ -50,7 +52,7 @@ export class Encoder {
   ): void {
     this.#recorded.push(what);
     const pass = this.#passFor(what);
-    pass.setPipeline(pipeline);
+    if (pipeline !== this.#pipeline) pass.setPipeline(this.#pipeline = pipeline);
     pass.setBindGroup(0, group, [parametersOffset]);
     pass.dispatchWorkgroups(x, y, z);
     if (this.profiler !== undefined) this.#endPass();
@@ -92,6 +94,6 @@ export class Encoder {
 
   #endPass(): void {
     this.#pass?.end();
-    this.#pass = undefined;
+    this.#pass = this.#pipeline = undefined;
   }
 }
