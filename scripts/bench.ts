@@ -10,9 +10,8 @@ import { type Figure, measure } from "../apps/bench/measure.ts";
 import { benchModel } from "../apps/bench/model.ts";
 import { opCases } from "../apps/bench/ops.ts";
 import type { CommandLine } from "../apps/cli/src/command_line.ts";
-import { UsageError } from "../apps/cli/src/errors.ts";
-import { type Backend, BackendError, createBackend } from "../packages/heed/mod.ts";
 import { runScript } from "./command_line.ts";
+import { makeBackend } from "./make_backend.ts";
 
 const HELP = `deno task bench
 
@@ -27,14 +26,6 @@ const OPTIONS = {
   filter: { type: "string", default: "" },
   model: { type: "string" },
 } as const;
-
-async function makeBackend(name: string): Promise<Backend> {
-  try {
-    return await createBackend(name);
-  } catch (error) {
-    throw error instanceof BackendError ? new UsageError(error.message) : error;
-  }
-}
 
 async function commit(): Promise<string | undefined> {
   try {

@@ -5,6 +5,7 @@
  * comments do not. What core takes from its surroundings is a question of types: it is checked against a library that
  * holds the language alone, where `Deno`, `document`, `fetch` and the like are names that do not exist.
  */
+import { UsageError } from "../apps/cli/src/errors.ts";
 import { runScript } from "./command_line.ts";
 import { fromFileUrl, ROOT, toFileUrl, walk } from "./files.ts";
 
@@ -153,9 +154,17 @@ export async function checkLayers(root: string): Promise<string[]> {
   return [...complaints, ...await coreGlobals(root)];
 }
 
+/** A folder as `checkLayers` takes it. */
+async function rootAt(folder: string): Promise<string> {
+  const packages = await Deno.realPath(`${folder}/packages`).catch(() => {
+    throw new UsageError(`Cannot check "${folder}": it has no packages/`);
+  });
+  return packages.slice(0, -"packages".length);
+}
+
 if (import.meta.main) {
   await runScript({ help: HELP, options: {}, maxArguments: 1 }, async ({ positionals: [folder] }) => {
-    const complaints = await checkLayers(folder === undefined ? ROOT : `${folder.replace(/\/$/, "")}/`);
+    const complaints = await checkLayers(folder === undefined ? ROOT : await rootAt(folder));
     for (const complaint of complaints) console.error(complaint);
     console.log(
       `layers: ${complaints.length === 0 ? "every import follows the arrows" : `${complaints.length} do not`}`,

@@ -5,7 +5,7 @@
  */
 import type { CommandLine } from "../apps/cli/src/command_line.ts";
 import { UsageError } from "../apps/cli/src/errors.ts";
-import { BACKEND_OPTIONS, readBackendOptions } from "../apps/conformance/backend_options.ts";
+import { BACKEND_OPTIONS } from "../apps/conformance/backend_options.ts";
 import {
   type CaseResult,
   groupNames,
@@ -14,10 +14,9 @@ import {
   type RunSummary,
   type VectorReader,
 } from "../packages/conformance/mod.ts";
-import { type Backend, BackendError, ShapeError } from "../packages/core/mod.ts";
-import { createBackend, type CreateBackendOptions } from "../packages/heed/mod.ts";
 import { runScript } from "./command_line.ts";
 import { ROOT } from "./files.ts";
+import { backendOptions, makeBackend } from "./make_backend.ts";
 
 const HELP = `deno task conformance --backend NAME
 
@@ -42,24 +41,6 @@ const OPTIONS = {
 
 /** What the command line says. */
 type Values = CommandLine<typeof OPTIONS>["values"];
-
-function backendOptions(values: Values): CreateBackendOptions {
-  try {
-    return readBackendOptions(values);
-  } catch (error) {
-    throw error instanceof Error ? new UsageError(error.message) : error;
-  }
-}
-
-async function makeBackend(values: Values): Promise<Backend> {
-  if (values.backend === undefined) throw new UsageError("Cannot go on without --backend: scalar, wasm or webgpu");
-  try {
-    return await createBackend(values.backend, backendOptions(values));
-  } catch (error) {
-    if (error instanceof BackendError || error instanceof ShapeError) throw new UsageError(error.message);
-    throw error;
-  }
-}
 
 function folderReader(folder: string): VectorReader {
   return {
@@ -91,10 +72,11 @@ function report({ name, status, message }: CaseResult): void {
 }
 
 async function runAll(values: Values): Promise<RunSummary[]> {
-  const { vectors, filter } = values;
+  const { backend, vectors, filter } = values;
+  if (backend === undefined) throw new UsageError("Cannot go on without --backend: scalar, wasm or webgpu");
   const groups = vectors === undefined ? {} : { groups: groupsIn(vectors) };
   const options = {
-    backend: await makeBackend(values),
+    backend: await makeBackend(backend, backendOptions(values)),
     onResult: report,
     ...(filter === undefined ? {} : { filter }),
   };

@@ -57,7 +57,7 @@ class Measurement {
 
   constructor(readonly started: Started, readonly work: Work, readonly progress: Plan["progress"]) {}
 
-  /** Runs a step, unless an earlier one failed; a failure is told at once. */
+  /** Runs a step, unless an earlier one failed; a failure is a line of progress too. */
   async step(run: () => Promise<void>): Promise<void> {
     if (this.#error !== undefined) return;
     await run().catch((error) => {

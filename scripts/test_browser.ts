@@ -5,12 +5,14 @@
  * should be, an error on the console or one that no one caught fails the run. The last line is
  * `N passed, N failed, N skipped`.
  */
-import { type CommandLine, numberOption } from "../apps/cli/src/command_line.ts";
+import type { CommandLine } from "../apps/cli/src/command_line.ts";
+import { UsageError } from "../apps/cli/src/errors.ts";
 import { BACKEND_OPTIONS } from "../apps/conformance/backend_options.ts";
 import type { Report } from "../apps/conformance/report.ts";
 import { launchChromium } from "./chromium.ts";
 import { runScript } from "./command_line.ts";
 import { servePage } from "./conformance_page.ts";
+import { backendOptions } from "./make_backend.ts";
 
 const HELP = `deno task test:browser
 
@@ -33,6 +35,8 @@ const OPTIONS = {
   "no-isolation": { type: "boolean", default: false },
   serve: { type: "boolean", default: false },
 } as const;
+
+const BACKENDS: readonly string[] = ["scalar", "wasm", "webgpu"];
 
 /** Longer than the suite takes on two slow cores; a page that hangs does not hang the run. */
 const TIMEOUT_MS = 15 * 60_000;
@@ -85,7 +89,11 @@ function timeout(): Promise<never> {
 
 async function run({ values }: CommandLine<typeof OPTIONS>): Promise<void> {
   const { serve, "no-isolation": bare, ...query } = values;
-  const asked = numberOption("threads", query.threads, { min: 1, whole: true });
+  backendOptions(query); // the page reads them too: what is wrong is better said here
+  const asked = query.threads === undefined ? undefined : Number(query.threads);
+  if (!BACKENDS.includes(query.backend)) {
+    throw new UsageError(`Cannot use --backend "${query.backend}": it must be ${BACKENDS.join(", ")}`);
+  }
   const { url, server } = await servePage({ isolated: !bare });
   const address = `${url}?${new URLSearchParams({ ...query })}`;
   if (serve) {

@@ -13,12 +13,15 @@ export const BACKEND_OPTIONS = {
 } as const;
 
 /** What was written, by name. */
-type Written = { readonly [name in keyof typeof BACKEND_OPTIONS]?: string | undefined };
+export type BackendWords = { readonly [name in keyof typeof BACKEND_OPTIONS]?: string | undefined };
 
 /** What was written, as `createBackend` takes it. @throws Error when it is something else */
-export function readBackendOptions({ build, threads, features }: Written): CreateBackendOptions {
+export function readBackendOptions({ build, threads, features }: BackendWords): CreateBackendOptions {
   if (build !== undefined && build !== "plain" && build !== "threads") {
-    throw new Error(`--build is plain or threads, not ${build}`);
+    throw new Error(`Cannot use --build "${build}": it must be plain or threads`);
+  }
+  if (threads !== undefined && !/^[1-9][0-9]*$/.test(threads)) {
+    throw new Error(`Cannot use --threads "${threads}": it must be a whole number of at least 1`);
   }
   return {
     matmulActivations: "f32",

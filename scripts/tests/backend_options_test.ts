@@ -18,5 +18,10 @@ Deno.test("a build is plain or threads", () => {
     build: "threads",
     threads: 2,
   });
-  assertThrows(() => readBackendOptions({ build: "fast" }), Error, "--build is plain or threads, not fast");
+  assertThrows(
+    () => readBackendOptions({ build: "fast" }),
+    Error,
+    'Cannot use --build "fast": it must be plain or threads',
+  );
+  assertThrows(() => readBackendOptions({ threads: "two" }), Error, 'Cannot use --threads "two": it must be a whole');
 });

@@ -87,6 +87,9 @@ export function readModelOptions(values: ModelValues): ModelRequest {
   if (activations !== undefined && activations !== "int8" && activations !== "f32") {
     throw new UsageError(`Cannot use --activations "${activations}": it must be int8 or f32`);
   }
+  if (activations === "int8" && backends?.every((name) => name === "scalar")) {
+    throw new UsageError('Cannot use --activations "int8" with --backend "scalar": it computes f32 alone');
+  }
   return { model, ...(backends && { backends }), ...(activations && { activations }), checkWeights };
 }
 

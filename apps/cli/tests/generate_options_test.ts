@@ -62,6 +62,7 @@ Deno.test("what cannot be meant is a usage error", () => {
   bad(["a", "--top-p", "1.1"], 'Cannot use --top-p "1.1": it must be a number from 0 to 1');
   bad(["a", "--seed", "x"], 'Cannot use --seed "x"');
   bad(["a", "--activations", "int4"], 'Cannot use --activations "int4": it must be int8 or f32');
+  bad(["a", "--activations", "int8", "--backend", "scalar"], 'Cannot use --activations "int8" with --backend "scalar"');
   bad(["a", "--backend", "scalar,"], 'Cannot use --backend "scalar,": it must be auto, or names with commas');
 });
 

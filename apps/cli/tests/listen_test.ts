@@ -127,14 +127,27 @@ Deno.test("a client that ends its side after the request gets its answer, at onc
     assertEquals(await exchangeHalf(port, ""), "");
     await exchangeHalf(port, "GET / HTTP/1.1\r\nhost: local"); // comes back
   });
+});
+
+Deno.test("until its answer begins it is sent interim responses, where its HTTP has them", async () => {
+  const asked = Promise.withResolvers<void>();
   const slow: Handler = async ({ method, body }) => {
     for await (const _piece of body ?? []);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    if (method === "POST") await asked.promise;
     return new Response(method);
   };
   await withListener({ interimMs: 20 }, slow, async (port) => {
-    const posted = await exchangeHalf(port, requestText("POST /", { ...HOST, "content-length": "4" }, "body"));
-    assertMatch(posted, /^(HTTP\/1\.1 102 Processing\r\n\r\n)+HTTP\/1\.1 200 [^]*POST/);
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    await writeAll(
+      connection,
+      new TextEncoder().encode(requestText("POST /", { ...HOST, "content-length": "4" }, "body")),
+    );
+    await connection.closeWrite();
+    const first = new Uint8Array(1000);
+    const interim = new TextDecoder().decode(first.subarray(0, await connection.read(first) ?? 0));
+    assertMatch(interim, /^HTTP\/1\.1 102 Processing\r\n\r\n/);
+    asked.resolve();
+    assertMatch(await readAll(connection), /HTTP\/1\.1 200 [^]*POST/);
     const old = await exchangeHalf(port, "GET / HTTP/1.0\r\nhost: localhost\r\n\r\n");
     assertMatch(old, /^HTTP\/1\.\d 200 [^]*GET$/);
     const both = await exchangeHalf(port, `GET / HTTP/1.1\r\nhost: localhost\r\n\r\n${requestText("PUT /", HOST)}`);

@@ -175,9 +175,11 @@ impl Groups {
 const MAX_ROWS: usize = 256;
 const MAX_BYTES: usize = 1 << 19;
 
+const _: () = assert!(Q4_0::STEPS == Q4_1::STEPS && Q4_0::STEPS == Q8_0::STEPS && Q4_0::STEPS == Q4K::STEPS);
+
 unsafe fn multiply_packed(dtype: u32, rows: &Rows, range: Range<usize>, groups: Groups, out: &Out) {
     let k = rows.k;
-    let block = 4 * if dtype == dtype::Q6_K { Q6K::STEPS } else { Q4_0::STEPS }; // that of the other formats too
+    let block = 4 * if dtype == dtype::Q6_K { Q6K::STEPS } else { Q4_0::STEPS };
     let most = (MAX_BYTES / k / 4 * 4).clamp(16, MAX_ROWS);
     for first in range.clone().step_by(most) {
         let part = first..(first + most).min(range.end);
