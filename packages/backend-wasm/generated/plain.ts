@@ -2,7 +2,7 @@
  * The plain build of ../crate: base64 of its deflated bytes. Made by `deno task build:wasm`.
  *
  * Toolchain: rustc 1.96.0 (ac68faa20 2026-05-25) (built from a source tarball), wasm-pack 0.15.1, wasm-bindgen 0.2.130, binaryen@132.0.0
- * Sources: f328ab0e342a74b6663ae2e2f9bc9d195025cea58b78f3242c87b5b32ef05565
+ * Sources: b6d1c0de85728865eee393fbf7a803fac0de82901350a15c97c7f467d9d68098
  * WebAssembly: 152797 bytes, 563ccd7588bd133ceee2e6e7bcd7f2b7fa98fe1c66baba06e675bf2092c86d4c
  */
 export const base64: string =

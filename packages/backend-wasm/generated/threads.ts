@@ -2,7 +2,7 @@
  * The threads build of ../crate: base64 of its deflated bytes. Made by `deno task build:wasm`.
  *
  * Toolchain: rustc 1.96.0 (ac68faa20 2026-05-25) (built from a source tarball), wasm-pack 0.15.1, wasm-bindgen 0.2.130, binaryen@132.0.0
- * Sources: f328ab0e342a74b6663ae2e2f9bc9d195025cea58b78f3242c87b5b32ef05565
+ * Sources: b6d1c0de85728865eee393fbf7a803fac0de82901350a15c97c7f467d9d68098
  * WebAssembly: 171579 bytes, 20eac19991fafb9fca2bde5f8433db1f0982af207f74826d76b38bb10337de3a
  */
 export const base64: string =

@@ -25,8 +25,10 @@ pub unsafe fn matvec_panels_f32(product: &Product, space: *mut f32, parallel: bo
     // SAFETY: as the caller promises.
     unsafe { product.a.read(0, 0, product.a.k, space) };
     let x = space as usize; // what threads may share
-    // SAFETY: ranges are of panels.
-    each(parallel, product.b.count.div_ceil(COLUMNS), GRAIN, |range| unsafe { panels(product, x as *const f32, range) });
+                            // SAFETY: ranges are of panels.
+    each(parallel, product.b.count.div_ceil(COLUMNS), GRAIN, |range| unsafe {
+        panels(product, x as *const f32, range)
+    });
 }
 
 /// Dot products with the columns of some panels.
