@@ -162,19 +162,24 @@ Deno.test("explorer: fewer key/value heads change text and attention, and the or
     await tab.load();
     await tab.generate("regroup me", 16);
     const original = await tab.text("#original-text");
-    const drawn = async (map: string): Promise<string> => {
+    const drawn = async (map: string, before = ""): Promise<string> => {
       await tab.page.locator(map).scrollIntoViewIfNeeded(); // what is out of sight is not drawn
-      await tab.page.waitForFunction((map) => document.querySelector<HTMLCanvasElement>(map)!.width > 1, map);
+      await tab.page.waitForFunction(([map, before]) => {
+        const canvas = document.querySelector<HTMLCanvasElement>(map)!;
+        return canvas.width > 1 && canvas.toDataURL() !== before;
+      }, [map, before] as const);
       return await tab.pixels(map);
     };
     const map = await drawn("#original-map");
+    let regrouped = "";
     for (const [key, heads] of [["ArrowRight", "2 key/value heads"], ["End", "1 key/value head"]] as const) {
       await tab.page.locator("#kv-heads").press(key);
       await tab.says("#regrouped-title", new RegExp(`, ${heads}$`));
       await tab.says("#regroup-says", /% of the weight/);
       assertNotEquals(await tab.text("#regrouped-text"), original);
       assert((await tab.text("#regrouped-text")).startsWith("regroup me"));
-      assertNotEquals(await drawn("#regrouped-map"), map);
+      regrouped = await drawn("#regrouped-map", regrouped);
+      assertNotEquals(regrouped, map);
       await tab.page.locator("#kv-heads:not(:disabled)").waitFor();
     }
     assertEquals(await tab.text("#original-text"), original);

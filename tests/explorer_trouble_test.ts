@@ -41,6 +41,18 @@ Deno.test("explorer: a model too big for the backend, or for the storage, is tol
     await tab.says("#problem", /Cannot keep tiny.gguf here: it takes 3.0 GB more, and the browser lends 1.5 GB/);
     assertEquals(asked, ["bytes=0-0"]);
   });
+  asked.length = 0;
+  await explorer.visit({ first: claiming(6e9, asked) }, async (visit) => {
+    const tab = await visit.open();
+    await (await tab.worker()).evaluate(() => {
+      Object.defineProperty(navigator, "gpu", { value: undefined });
+      navigator.storage.estimate = () => Promise.resolve({ quota: 1e12, usage: 0 });
+    });
+    await tab.page.selectOption("#backend", "webgpu", { force: true });
+    await tab.row("tiny.gguf").getByRole("button", { name: "Load" }).click();
+    await tab.says("#problem", /Cannot load tiny.gguf here: it takes 6.0 GB, and WebAssembly can hold 4.3 GB/);
+    assertEquals(asked, ["bytes=0-0"]); // WebGPU, which could hold it, was missed before
+  });
 });
 
 Deno.test("explorer: a file by address that is no model that runs here is not downloaded", async () => {

@@ -43,5 +43,10 @@ export function decoded(part: string): string {
 
 /** Whether a file's name is that of safetensors weights, or of the index of several such files. */
 export function isSafetensors(fileName: string): boolean {
-  return /\.safetensors(\.index\.json)?$/i.test(fileName);
+  return /\.safetensors$/i.test(fileName) || isSafetensorsIndex(fileName);
+}
+
+/** Whether a file's name is that of the index of safetensors in several files. */
+export function isSafetensorsIndex(fileName: string): boolean {
+  return /\.safetensors\.index\.json$/i.test(fileName);
 }

@@ -3,6 +3,7 @@
  * what the calls do is in worker/.
  */
 import type { ArgsOf, Calls, News, Progress, Reply, Request } from "./protocol.ts";
+import { checkWebGpu } from "./worker/backends.ts";
 import { Library } from "./worker/library.ts";
 import { alone } from "./worker/locks.ts";
 import { Session } from "./worker/session.ts";
@@ -48,6 +49,7 @@ async function load({ source, backend }: ArgsOf<"load">): ReturnOf<"load"> {
   const { signal } = loading = new AbortController();
   const onProgress = (progress: Progress) => tell({ news: "progress", progress });
   try {
+    await checkWebGpu(backend);
     const found = await findModel(source, { library: await library, backend, signal, onProgress });
     return await session.use(found, backend, signal);
   } finally {

@@ -1,6 +1,6 @@
-/** Whether a file is still the one that it was is told by hash, tag or time, as far as they are known. */
+/** What a file holds is told by its name; whether it is still the one that it was, by hash, tag or time where they are known. */
 import { assertEquals } from "@std/assert";
-import { isSameFile, tagOf } from "../src/file_on_server.ts";
+import { isSafetensors, isSafetensorsIndex, isSameFile, tagOf } from "../src/file_on_server.ts";
 
 Deno.test("file on server: its tag is the entity tag, weak or not, else its time, else nothing", () => {
   const time = "Wed, 21 Oct 2015 07:28:00 GMT";
@@ -32,5 +32,20 @@ Deno.test("file on server: two are the same unless name, length, hash or tag say
     ] as const
   ) {
     assertEquals(isSameFile({ ...file, ...a }, { ...file, ...b }), same, JSON.stringify([a, b]));
+  }
+});
+
+Deno.test("file on server: safetensors and their index are known by their names, in small letters or capitals", () => {
+  for (
+    const [name, weights, index] of [
+      ["model.safetensors", true, false],
+      ["MODEL.SafeTensors", true, false],
+      ["model.safetensors.index.json", true, true],
+      ["MODEL.SAFETENSORS.INDEX.JSON", true, true],
+      ["config.json", false, false],
+      ["model.gguf", false, false],
+    ] as const
+  ) {
+    assertEquals([isSafetensors(name), isSafetensorsIndex(name)], [weights, index], name);
   }
 });

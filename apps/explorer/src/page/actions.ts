@@ -14,6 +14,8 @@ import { WorkerClient, WorkerError } from "./worker_client.ts";
 /** The page's doings. */
 export class Actions {
   readonly #store: PageStore;
+  /** Lists that were begun: what comes late for an older one is dropped. */
+  #lists = 0;
   /** The worker, for those who follow the store. */
   readonly worker: WorkerClient;
 
@@ -27,10 +29,17 @@ export class Actions {
 
   /** Lists models: those kept here, and those the page's server has. */
   async list(): Promise<void> {
+    const list = ++this.#lists;
+    const setOffered = (offered: readonly OfferedModel[]): void => {
+      if (list === this.#lists) this.#store.set({ offered });
+    };
     await this.#try(async () => {
-      const [stored, offered] = await Promise.all([this.worker.call("stored"), offeredModels()]);
-      this.#store.set({ stored, offered });
-      void tagged(offered, stored).then((offered) => this.#store.set({ offered })); // nobody waits for a slow server
+      const asked = offeredModels();
+      const stored = await this.worker.call("stored");
+      this.#store.set({ stored }); // at once: the worker may tell of newer ones while the server is slow
+      const offered = await asked;
+      setOffered(offered);
+      void tagged(offered, stored).then(setOffered); // nobody waits for a slow server
     });
   }
 

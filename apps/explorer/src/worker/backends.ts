@@ -1,5 +1,5 @@
 /** The backends that the page offers, and what each is made with. */
-import { type Backend, createBackend, type CreateBackendOptions } from "../../../../packages/heed/mod.ts";
+import { type Backend, BackendError, createBackend, type CreateBackendOptions } from "../../../../packages/heed/mod.ts";
 import { type BackendChoice, NO_WEBGPU } from "../protocol.ts";
 
 /** A backend's registered name, and settings. */
@@ -18,19 +18,34 @@ class NoWebGpuError extends Error {
   override name = NO_WEBGPU;
 }
 
-/** Makes the chosen backend, and no other. @throws {BackendError} or {NoWebGpuError} when it is not there */
+/**
+ * Makes the chosen backend, and no other.
+ *
+ * @throws {NoWebGpuError} saying why, where that is WebGPU and it is not there
+ * @throws {BackendError} where another is not there
+ */
 export async function makeBackend(choice: BackendChoice): Promise<Backend> {
   const [name, options] = RECIPES[choice];
   try {
     return await createBackend(name, options);
   } catch (error) {
-    if (name !== "webgpu") throw error;
-    throw new NoWebGpuError(await whyNoWebGpu(), { cause: error });
+    if (name !== "webgpu" || !(error instanceof BackendError)) throw error;
+    throw new NoWebGpuError(await whyNoWebGpu(choice), { cause: error });
   }
 }
 
+/**
+ * Refuses a choice of WebGPU where it is not there; asked before a model is looked for, as the backend that is taken
+ * instead may hold less. The others are not tried: one beside the one at work would take memory.
+ *
+ * @throws {NoWebGpuError} saying why
+ */
+export async function checkWebGpu(choice: BackendChoice): Promise<void> {
+  if (RECIPES[choice][0] === "webgpu") (await makeBackend(choice)).dispose();
+}
+
 /** Why WebGPU is not there, for people who have never heard of adapters. */
-async function whyNoWebGpu(): Promise<string> {
+async function whyNoWebGpu(choice: BackendChoice): Promise<string> {
   const gpu = navigator.gpu as GPU | undefined; // absent in older browsers, and where the page is not secure
   if (gpu === undefined) {
     return isSecureContext
@@ -39,10 +54,11 @@ async function whyNoWebGpu(): Promise<string> {
   }
   const adapter = await gpu.requestAdapter().catch(() => null);
   if (adapter === null) return "This browser has WebGPU, but found no graphics processor that it can use";
-  return adapter.info.isFallbackAdapter
+  const info = adapter.info as GPUAdapterInfo | undefined; // engines of 2024 lack it
+  return info?.isFallbackAdapter === true && choice !== "webgpu-software"
     ? "This browser has WebGPU only in software, which is slower than WebAssembly; to try it all the same, choose " +
       "“WebGPU in software”"
-    : "This browser has WebGPU, but the graphics processor refused; other programs may have taken its memory";
+    : "This browser has WebGPU, but it does not start; other programs may have taken the memory that it needs";
 }
 
 /** What a backend is, in words. */

@@ -13,6 +13,7 @@ import {
   tokenizerFromGguf,
   tokenizerFromJson,
 } from "../../../../packages/heed/mod.ts";
+import { isSafetensors, isSafetensorsIndex } from "../file_on_server.ts";
 import { totalBytes } from "./room.ts";
 
 /** A model whose headers were read. */
@@ -59,11 +60,11 @@ function ggufOf(sources: readonly ByteSource[]): ByteSource | undefined {
 }
 
 async function openWeights(sources: Sources): Promise<TensorFile> {
-  const index = [...sources.keys()].find((name) => name.endsWith(".safetensors.index.json"));
+  const index = [...sources.keys()].find(isSafetensorsIndex);
   if (index !== undefined) {
     return await openShardedSafetensors(index, async (name) => await Promise.resolve(need(sources, name)));
   }
-  const single = [...sources.keys()].find((name) => name.endsWith(".safetensors"));
+  const single = [...sources.keys()].find(isSafetensors);
   return await openSafetensors(need(sources, single ?? "model.safetensors"));
 }
 

@@ -54,12 +54,12 @@ export async function fetchSmall(name: string, url: string, signal: AbortSignal)
 
 /** What a server answers that does not give the file. */
 export class Refusal extends Error {
-  /** What HTTP calls it. */
-  readonly status: number;
+  /** Whether the file is not there: what is not, or no longer, is 404 or 410 to some servers, and 403 to others. */
+  readonly isMissing: boolean;
 
   constructor(name: string, { status, statusText }: Response) {
     super(`Cannot download ${name}: the server answers ${status} ${statusText}`.trim());
-    this.status = status;
+    this.isMissing = [403, 404, 410].includes(status);
   }
 }
 

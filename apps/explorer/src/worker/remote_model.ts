@@ -3,7 +3,7 @@
  * puts beside them. JSON is small, and a server may compress it and then tell no length: it is fetched whole.
  */
 import { type ByteSource, bytesSource, checkRange, urlSource } from "../../../../packages/heed/mod.ts";
-import { fileNameOf, isSafetensors } from "../file_on_server.ts";
+import { fileNameOf, isSafetensors, isSafetensorsIndex } from "../file_on_server.ts";
 import type { RemoteModel } from "../protocol.ts";
 import { openModel, type Sources } from "./open_model.ts";
 import { askAbout, fetchSmall, Refusal, type RemoteFile, request } from "./remote.ts";
@@ -22,23 +22,23 @@ export async function filesOf({ name, url, sha256 }: RemoteModel, signal: AbortS
     const config = [await json("config.json"), await json("tokenizer.json")];
     const optional = await orMissing(json("tokenizer_config.json"));
     if (optional !== undefined) config.push(optional);
-    if (!weights.endsWith(".json")) return [...config, await askAbout(weights, url, signal)];
+    if (!isSafetensorsIndex(weights)) return [...config, await askAbout(weights, url, signal)];
     const index = await fetchSmall(weights, url, signal);
     const shards = await Promise.all(shardsOf(index).map((shard) => askAbout(shard, beside(shard), signal)));
     return [...config, index, ...shards];
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
+    if (!(error instanceof Refusal) || !error.isMissing) throw error;
     const message = `${error.message}; config.json, tokenizer.json and all weights must lie in one folder`;
     throw new Error(message, { cause: error });
   }
 }
 
-/** A file that need not be there: what is not there is 404 to some servers, and 403 to others. */
+/** A file that need not be there. @throws Error when it cannot be had, and the server does not say that it is missing */
 async function orMissing(file: Promise<RemoteFile>): Promise<RemoteFile | undefined> {
   try {
     return await file;
   } catch (error) {
-    if (error instanceof Refusal && error.status < 500) return undefined;
+    if (error instanceof Refusal && error.isMissing) return undefined;
     throw error;
   }
 }
@@ -93,7 +93,13 @@ function rangesOf({ name, url, byteLength }: RemoteFile, signal: AbortSignal): B
         headers: { range: `bytes=${offset}-${offset + length - 1}` },
         signal,
       });
-      return new Uint8Array(await response.arrayBuffer());
+      if (response.status !== 206) {
+        await response.body?.cancel(); // it may be the whole file
+        throw new Error(`Cannot read ${name}: the server answers ${response.status} where a part was asked for`);
+      }
+      const bytes = new Uint8Array(await response.arrayBuffer());
+      if (bytes.length === length) return bytes;
+      throw new Error(`Cannot read ${name}: of ${length} bytes at ${offset} the server sends ${bytes.length}`);
     },
   };
 }
