@@ -3,7 +3,7 @@
  *
  * @module
  */
-export type { MatmulActivations } from "./src/backend.ts";
+export type { MatmulActivations } from "../core/src/backend.ts";
 export type { WasmBuffer } from "./src/buffer.ts";
 export { createWasmBackend, type WasmBackendOptions } from "./src/create.ts";
 export { type WasmBuild, wasmBytes, type WasmSource } from "./src/instance.ts";

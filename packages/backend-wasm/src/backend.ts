@@ -6,7 +6,13 @@
  * after it. A kernel that traps (there is no memory for scratch, a worker died) becomes a BackendError, and the backend
  * goes on: with one thread where it lost a worker.
  */
-import type { AllocateOptions, Backend, BackendDescription, Kernels } from "../../core/src/backend.ts";
+import type {
+  AllocateOptions,
+  Backend,
+  BackendDescription,
+  Kernels,
+  MatmulActivations,
+} from "../../core/src/backend.ts";
 import { byteLengthOf, type DType, dtypeInfo } from "../../core/src/dtype.ts";
 import { BackendError, internalError } from "../../core/src/errors.ts";
 import { MemoryAccount } from "../../core/src/memory.ts";
@@ -21,9 +27,6 @@ import type { Workers } from "./workers.ts";
 
 /** Columns of a panel, as matmul_pack.rs has it. */
 const PANEL_COLUMNS = 8;
-
-/** How matmul treats the activations that meet block-quantised weights. */
-export type MatmulActivations = "int8" | "f32";
 
 /** What a backend is made of. */
 export interface WasmBackendParts {

@@ -1,8 +1,8 @@
 /** Making a WebAssembly backend: which build, how many threads, and why not more. */
 import { BackendError, checkNames, ShapeError, showValue } from "../../core/src/errors.ts";
-import type { Backend } from "../../core/src/backend.ts";
+import type { Backend, MatmulActivations } from "../../core/src/backend.ts";
 import { checkMemoryBudget } from "../../core/src/memory.ts";
-import { type MatmulActivations, WasmBackend } from "./backend.ts";
+import { WasmBackend } from "./backend.ts";
 import type { WasmBuffer } from "./buffer.ts";
 import { compileSource, start, type Started, type WasmBuild, wasmBytes, type WasmSource } from "./instance.ts";
 import { FOREIGN_BACKEND_OPTIONS, WASM_OPTIONS } from "./option_names.ts";

@@ -77,7 +77,7 @@ export class WebGpuBackend implements Backend<WebGpuBuffer> {
     this.#gpu.gone ??=
       `the device was lost (${reason}${message === "" ? "" : `: ${message}`}), and all tensors with it; ` +
       "await backend.restore() gives another backend, to load them on again";
-    this.#gpu.loss.tell(new BackendError(`Cannot read on webgpu: ${this.#gpu.gone}`));
+    this.#gpu.deviceLoss.tell(new BackendError(`Cannot read on webgpu: ${this.#gpu.gone}`));
   }
 
   /** The device, for those who share it. */
@@ -155,9 +155,9 @@ export class WebGpuBackend implements Backend<WebGpuBuffer> {
    */
   async settled(): Promise<void> {
     this.flush();
-    const { device: { queue }, loss } = this.#gpu;
-    await loss.orLost(queue.onSubmittedWorkDone());
-    await loss.orLost(this.#gpu.settle());
+    const { device: { queue }, deviceLoss } = this.#gpu;
+    await deviceLoss.orLost(queue.onSubmittedWorkDone());
+    await deviceLoss.orLost(this.#gpu.settle());
   }
 
   /**

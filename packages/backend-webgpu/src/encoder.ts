@@ -72,7 +72,7 @@ export class Encoder {
     this.#endPass();
     this.profiler?.resolve(encoder);
     const recorded = this.#recorded;
-    this.#faults.watch(() => `run ${recorded.map((it) => it.describe()).join(", ") || "copies"}`, () => {
+    this.#faults.watchSubmit(() => `run ${recorded.map((it) => it.describe()).join(", ") || "copies"}`, () => {
       const commands = encoder.finish();
       prepare();
       this.#device.queue.submit([commands]);

@@ -9,8 +9,9 @@ import { BackendError } from "../../core/src/errors.ts";
 const KINDS = ["out-of-memory", "validation", "internal"] as const;
 
 /**
- * Scopes without an answer up to which descriptions are kept. A loop that waits for nothing gets no answers, and what it
- * recorded takes 2 kB a dispatch to tell of; of its errors the first matters, and that most likely came before.
+ * Scopes of submits without an answer up to which descriptions are kept. A loop that waits for nothing gets no answers, and
+ * what it recorded takes 2 kB a dispatch to tell of; of its errors the first matters, and that most likely came before.
+ * What it compiles, binds and allocates it uses again, so there is little of that, and it is always described.
  */
 const MAX_DESCRIBED = 768;
 
@@ -18,6 +19,7 @@ const MAX_DESCRIBED = 768;
 export class Faults {
   readonly #device: GPUDevice;
   readonly #pending = new Set<Promise<void>>();
+  readonly #pendingSubmits = new Set<Promise<void>>();
   #first: Error | undefined;
 
   /** Watches a device. */
@@ -31,13 +33,13 @@ export class Faults {
    * @param describe what is being done, as a message says it after "Cannot"; called only on failure
    */
   watch<T>(describe: () => string, run: () => T): T {
-    const told = this.#pending.size < MAX_DESCRIBED ? describe : describeAnything;
-    for (const kind of KINDS) this.#device.pushErrorScope(kind);
-    try {
-      return run();
-    } finally {
-      for (const kind of KINDS.toReversed()) this.#await(kind, told);
-    }
+    return this.#watch(describe, run, this.#pending);
+  }
+
+  /** The same for a submit, which is told of in general words where many before it have no answer yet. */
+  watchSubmit(describe: () => string, run: () => void): void {
+    const told = this.#pendingSubmits.size < MAX_DESCRIBED ? describe : describeAnything;
+    this.#watch(told, run, this.#pendingSubmits);
   }
 
   /** Notes a failure that was found in another way. */
@@ -54,18 +56,27 @@ export class Faults {
 
   /** Waits for the answers to all scopes so far; what they are is for `throwFirst`. */
   async settle(): Promise<void> {
-    await Promise.all(this.#pending);
+    await Promise.all([...this.#pending, ...this.#pendingSubmits]);
   }
 
-  #await(kind: string, describe: () => string): void {
+  #watch<T>(describe: () => string, run: () => T, pending: Set<Promise<void>>): T {
+    for (const kind of KINDS) this.#device.pushErrorScope(kind);
+    try {
+      return run();
+    } finally {
+      for (const kind of KINDS.toReversed()) this.#await(kind, describe, pending);
+    }
+  }
+
+  #await(kind: string, describe: () => string, pending: Set<Promise<void>>): void {
     const answer = this.#device.popErrorScope().then((error) => {
       if (error === null) return;
       const remedy = kind === "out-of-memory" ? "; dispose of tensors (using, tidy)" : "";
       const message = `Cannot ${describe()} on webgpu: ${kind} error: ${error.message.trim()}${remedy}`;
       this.note(new BackendError(message));
     }, () => {}); // the scope of a lost device; the loss itself is told elsewhere
-    this.#pending.add(answer);
-    void answer.finally(() => this.#pending.delete(answer));
+    pending.add(answer);
+    void answer.finally(() => pending.delete(answer));
   }
 }
 

@@ -7,10 +7,10 @@ import { ParameterArena } from "./arena.ts";
 import { bindOperand, type BoundMemory } from "./binding.ts";
 import type { WebGpuOperand } from "./buffer.ts";
 import type { AcquiredDevice } from "./device.ts";
+import { DeviceLoss } from "./device_loss.ts";
 import { Encoder, MAX_BATCHED_DISPATCHES } from "./encoder.ts";
 import { Faults } from "./faults.ts";
 import { IndexFaults } from "./index_faults.ts";
-import { Loss } from "./loss.ts";
 import type { OwnParameters, Parameters } from "./parameters.ts";
 import { Pipelines } from "./pipelines.ts";
 import { MemoryPool } from "./pool.ts";
@@ -39,7 +39,7 @@ export class Gpu {
   /** Pipelines and bind groups. */
   readonly pipelines: Pipelines;
   /** The device's loss, for those who wait for it. */
-  readonly loss = new Loss();
+  readonly deviceLoss = new DeviceLoss();
   /** Why nothing works any more, once the device is lost or the backend was disposed of. */
   gone: string | undefined;
   readonly #arena: ParameterArena;

@@ -1,4 +1,5 @@
 /** Settings of the WebGPU backend, and the checks that they pass before anything is asked of the platform. */
+import type { MatmulActivations } from "../../core/src/backend.ts";
 import { ShapeError, showValue } from "../../core/src/errors.ts";
 import { checkMemoryBudget } from "../../core/src/memory.ts";
 
@@ -21,11 +22,12 @@ export interface WebGpuBackendOptions {
   readonly tuneMatmul?: boolean;
   /**
    * What matmul does with activations that meet block-quantised weights: `"f32"`, the default, leaves them; `"int8"`
-   * rounds them to int8, in blocks, where the product has more than four rows (a prompt) and the device's language
-   * multiplies packed bytes. With fewer rows (decoding) a product waits for the weights' bytes, so that int8 would gain
-   * nothing: these stay exact. Software adapters lose by it. `describe()` says which of both it is, and why.
+   * rounds them to int8, in blocks, where the device's language multiplies packed bytes, in products of more than four
+   * rows: prompts, and decoding of more than four sequences. With fewer rows a product waits for the weights' bytes, so
+   * that int8 would gain nothing: these stay exact. Software adapters lose by it. `describe()` says which of both it is,
+   * and why.
    */
-  readonly matmulActivations?: "int8" | "f32";
+  readonly matmulActivations?: MatmulActivations;
   /** Bytes of tensors that may be alive at once; without end when left out. */
   readonly memoryBudgetBytes?: number;
 }
@@ -72,7 +74,7 @@ export function checkOptions(options: WebGpuBackendOptions): void {
   if (matmulActivations !== undefined && matmulActivations !== "int8" && matmulActivations !== "f32") {
     throw refuse("matmulActivations", matmulActivations, 'they are "int8" or "f32"');
   }
-  checkMemoryBudget(memoryBudgetBytes ?? Infinity);
+  if (memoryBudgetBytes !== undefined) checkMemoryBudget(memoryBudgetBytes);
 }
 
 function checkFeatures(features: unknown): void {

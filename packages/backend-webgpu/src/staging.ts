@@ -3,12 +3,13 @@
 const MAP_READ = 0x1; // GPUBufferUsage.MAP_READ, GPUMapMode.READ
 const COPY_DST = 0x8; // GPUBufferUsage.COPY_DST
 
-/** Bytes that are kept for the next reads, all buffers together. */
+/** Bytes that are kept for the next reads, all buffers together: the smallest, of which most are wanted again. */
 const KEPT_BYTES = 2 ** 25;
 
 /** The mappable buffers of one device. */
 export class StagingPool {
   readonly #device: GPUDevice;
+  /** By size; no list is empty. */
   readonly #free = new Map<number, GPUBuffer[]>();
   #freeBytes = 0;
   /** Buffers created so far. */
@@ -22,11 +23,8 @@ export class StagingPool {
   /** A buffer of at least so many bytes, to copy into. */
   take(bytes: number): GPUBuffer {
     const size = Math.max(256, 2 ** Math.ceil(Math.log2(bytes)));
-    const found = this.#free.get(size)?.pop();
-    if (found !== undefined) {
-      this.#freeBytes -= size;
-      return found;
-    }
+    const found = this.#takeFree(size);
+    if (found !== undefined) return found;
     this.created++;
     return this.#device.createBuffer({ label: "read", size, usage: MAP_READ | COPY_DST });
   }
@@ -41,11 +39,19 @@ export class StagingPool {
   }
 
   #give(buffer: GPUBuffer): void {
-    if (this.#freeBytes + buffer.size > KEPT_BYTES) return buffer.destroy();
     this.#freeBytes += buffer.size;
     const list = this.#free.get(buffer.size);
     if (list === undefined) this.#free.set(buffer.size, [buffer]);
     else list.push(buffer);
+    while (this.#freeBytes > KEPT_BYTES) this.#takeFree(Math.max(...this.#free.keys()))!.destroy();
+  }
+
+  #takeFree(size: number): GPUBuffer | undefined {
+    const list = this.#free.get(size);
+    if (list === undefined) return undefined;
+    this.#freeBytes -= size;
+    if (list.length === 1) this.#free.delete(size);
+    return list.pop();
   }
 
   /** Destroys what is free. */

@@ -100,17 +100,17 @@ export function download(gpu: Gpu, buffer: WebGpuBuffer, start: number, numel: n
 
 /** The bytes, unless the work that makes them failed or the device is lost. */
 async function settled(gpu: Gpu, read: Promise<Uint8Array>, what: string): Promise<Uint8Array> {
-  const { loss } = gpu;
+  const { deviceLoss } = gpu;
   const answers = gpu.answers();
   read.catch(() => {}); // where the loss is told first
   try {
-    const bytes = await loss.orLost(read);
-    await loss.orLost(answers);
+    const bytes = await deviceLoss.orLost(read);
+    await deviceLoss.orLost(answers);
     gpu.faults.throwFirst();
     return bytes;
   } catch (error) {
     // Of a device that was just lost reads fail first, and the loss is told by the time that it answers again.
-    if (error instanceof DOMException) await loss.orLost(gpu.device.queue.onSubmittedWorkDone());
+    if (error instanceof DOMException) await deviceLoss.orLost(gpu.device.queue.onSubmittedWorkDone());
     gpu.faults.throwFirst();
     if (!(error instanceof DOMException)) throw error;
     throw new BackendError(`Cannot ${what} on webgpu: the device gave an error instead, ${error.message}`, {

@@ -113,8 +113,13 @@ Deno.test("a wrong option is refused as such, so that no other backend is taken 
   for (const [options, message] of wrong) {
     await assertRejects(() => createWebGpuBackend(options), ShapeError, `Cannot create webgpu with ${message}`);
   }
-  const memoryBudgetBytes = "1GB" as unknown as number; // from JavaScript
-  await assertRejects(() => createWebGpuBackend({ memoryBudgetBytes }), ShapeError, 'memoryBudgetBytes "1GB"');
+  const requestDevice = () => Promise.reject(new Error("asked for a device"));
+  const adapter = { requestDevice, features: new Set(), limits: {}, info: {} } as unknown as GPUAdapter;
+  for (const [value, shown] of [["1GB", '"1GB"'], [null, "null"]] as const) {
+    const memoryBudgetBytes = value as unknown as number; // from JavaScript
+    const message = `memoryBudgetBytes ${shown}`;
+    await assertRejects(() => createWebGpuBackend({ adapter, memoryBudgetBytes }), ShapeError, message);
+  }
 });
 
 Deno.test("after an injected adapter restore asks the platform for the same one again", async () => {

@@ -90,21 +90,30 @@ Deno.test("a dispatch that the device refuses is told of by label and shapes", a
   gpu.device.destroy();
 });
 
-Deno.test("of what is recorded without ever waiting operands are not kept for messages for ever", async () => {
+Deno.test("after many submits without waiting one is told of in general words, and a compile as ever", async () => {
   const gpu = new Gpu(await acquireDevice({ softwareAdapter: true }));
   const buffer = gpu.pool.allocate("f32", 4);
   const operand = { buffer, dtype: "f32", shape: [2, 2], strides: [2, 1], offset: 0 } as const;
-  const shader = new Shader("idle_f32", "w", {}, ["@compute @workgroup_size(1) fn main() {}"]);
-  const run = (workgroups: number) => {
+  const idle = new Shader("idle_f32", "w", {}, ["@compute @workgroup_size(1) fn main() {}"]);
+  const wrong = new Shader("wrong_kernel_f32", "w", { N: 4 }, ["fn main( {"]);
+  const run = (shader: Shader, workgroups: number) => {
     gpu.run(shader, [operand], { shape: [4], operands: [operand], numel: 4 }, [workgroups, 1, 1]);
     gpu.flush();
   };
-  for (let i = 0; i < 256; i++) run(1);
-  run(2 ** 20);
-  const message = "Cannot run one of many batches that were recorded without waiting on webgpu: validation error";
-  await assertRejects(() => gpu.settle(), BackendError, message);
-  run(2 ** 20);
-  await assertRejects(() => gpu.settle(), BackendError, "Cannot run idle_f32 (f32 [2, 2]) on webgpu: validation error");
+  const toldOf = async (what: string) => {
+    await assertRejects(() => gpu.settle(), BackendError, `Cannot ${what} on webgpu: validation error`);
+  };
+  const runOften = () => {
+    for (let i = 0; i < 256; i++) run(idle, 1);
+  };
+  runOften();
+  run(idle, 2 ** 20);
+  await toldOf("run one of many batches that were recorded without waiting");
+  run(idle, 2 ** 20);
+  await toldOf("run idle_f32 (f32 [2, 2])");
+  runOften();
+  run(wrong, 1);
+  await toldOf("compile wrong_kernel_f32 (f32 [2, 2])");
   gpu.device.destroy();
 });
 

@@ -1,3 +1,7 @@
+/**
+ * Which kernels fold by subgroups. Shaders are only written here, for the software adapter has no subgroups: the conformance
+ * suite in Chromium, whose adapter has them, runs them.
+ */
 import { assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import type { ReduceOp } from "../../core/src/backend.ts";
 import { acquireDevice } from "../src/device.ts";

@@ -208,7 +208,7 @@ Deno.test("int8 activations that are NaN or infinite show in their row alone, an
   x[2 * 64 + 40] = NaN;
   x[3 * 64 + 1] = Infinity;
   x[4 * 64 + 63] = -Infinity;
-  x.fill(2 ** -125, 5 * 64, 6 * 64); // so small that 1 / d has no place in f32
+  x.fill(2 ** -125, 5 * 64, 6 * 64); // so small that d would be subnormal
   for (let i = 0; i < 64; i++) [x[6 * 64 + i], x[7 * 64 + i]] = [x[i]! * 2 ** 100, x[i]! * 2 ** -100];
   for (const dtype of ["q4_0", "q4_1", "q8_0"] as const) {
     const got = await productOn({ matmulActivations: "int8" }, x, { dtype });

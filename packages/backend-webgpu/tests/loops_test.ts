@@ -123,15 +123,18 @@ Deno.test("memory that recorded work uses outlives the weight that was freed", a
   assertEquals(new Float32Array(bytes.buffer), Float32Array.of(1, 2, 3, 4));
 });
 
-Deno.test("of what many reads at once take, 32 MiB are kept for the next", async () => {
+Deno.test("of what many reads at once take, 32 MiB are kept for the next, small ones first", async () => {
   using backend = await softwareBackend();
-  using x = ones([4 * MIB], { backend });
-  const read = async (count: number) => {
+  using large = ones([4 * MIB], { backend }); // 16 MiB
+  using small = ones([4], { backend });
+  const read = async (x: Tensor, count: number) => {
     const before = backend.created.buffers;
     await Promise.all(Array.from({ length: count }, () => x.data()));
     return backend.created.buffers - before;
   };
-  assertEquals([await read(3), await read(3), await read(2)], [3, 1, 0]); // of 16 MiB each
+  assertEquals([await read(large, 3), await read(large, 3), await read(large, 2)], [3, 1, 0]);
+  assertEquals([await read(small, 2), await read(small, 2), await read(small, 1)], [2, 0, 0]);
+  assertEquals([await read(large, 1), await read(small, 2)], [0, 0]);
 });
 
 Deno.test("bytes that were read are nobody's but the reader's", async () => {

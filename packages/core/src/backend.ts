@@ -270,6 +270,9 @@ export interface BackendDescription {
   readonly details: Readonly<Record<string, string | number | boolean>>;
 }
 
+/** How a backend's matmul treats the activations that meet block-quantised weights: rounded to int8, in blocks, or as they are. */
+export type MatmulActivations = "int8" | "f32";
+
 /** How a buffer will be used. */
 export interface AllocateOptions {
   /** Written once and then frozen: a weight. */

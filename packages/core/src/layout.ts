@@ -41,6 +41,24 @@ export class Layout {
     for (let i = 0; i < this.shape.length; i++) last += (this.shape[i]! - 1) * this.strides[i]!;
     return last + 1;
   }
+
+  /**
+   * Whether it reaches blocks of a dtype whole: along one dim they lie side by side, from the start of a block to the end of
+   * one, and all others step over whole blocks.
+   *
+   * @param blockSize elements of a block; of 1 all are whole
+   */
+  keepsBlocks(blockSize: number): boolean {
+    if (blockSize === 1 || this.numel === 0) return true;
+    let along = 0;
+    for (let i = 0; i < this.shape.length; i++) {
+      const [size, stride] = [this.shape[i]!, this.strides[i]!];
+      if (size === 1) continue; // its stride is never stepped
+      if (stride === 1) along++;
+      if ((stride === 1 ? size : stride) % blockSize !== 0) return false;
+    }
+    return along === 1 && this.offset % blockSize === 0;
+  }
 }
 
 /** Row-major strides of a shape; size-0 dims count as 1, as in PyTorch. */

@@ -147,6 +147,41 @@ const REFUSALS: readonly Refusal[] = [
     DTypeError,
     'Cannot narrow q8_0 [2, 64] to [2, 16]: that would cut its blocks of 32; convert with to("f32") first',
   ],
+  [
+    () => q(2, 64).transpose(0, 1).narrow(0, 0, 48),
+    DTypeError,
+    'Cannot narrow q8_0 [64, 2] to [48, 2]: that would cut its blocks of 32; convert with to("f32") first',
+  ],
+  [
+    () => q(2, 64).select(1, 32),
+    DTypeError,
+    'Cannot select q8_0 [2, 64] to [2]: that would cut its blocks of 32; convert with to("f32") first',
+  ],
+  [
+    () => q(2, 64).slice(1, 0, 64, 2),
+    DTypeError,
+    'Cannot slice q8_0 [2, 64] to [2, 32]: that would cut its blocks of 32; convert with to("f32") first',
+  ],
+  [
+    () => q(64, 64).diagonal(),
+    DTypeError,
+    'Cannot diagonal q8_0 [64, 64] to [64]: that would cut its blocks of 32; convert with to("f32") first',
+  ],
+  [
+    () => q(2, 64).unfold(1, 32, 16),
+    DTypeError,
+    'Cannot unfold q8_0 [2, 64] to [2, 3, 32]: that would cut its blocks of 32; convert with to("f32") first',
+  ],
+  [
+    () => q(2, 64).asStrided([3, 32], [16, 1]),
+    DTypeError,
+    'Cannot asStrided q8_0 [2, 64] to [3, 32]: that would cut its blocks of 32; convert with to("f32") first',
+  ],
+  [
+    () => q(2, 64).view([8, 16]),
+    DTypeError,
+    'Cannot view q8_0 [2, 64] to [8, 16]: that would cut its blocks of 32; convert with to("f32") first',
+  ],
   [() => t(2, 3).split(0), ShapeError, "Cannot split [2, 3] at dim 0 by 0: a size is a whole number >= 1"],
   [() => t(2, 3).split([1, 1], 1), ShapeError, "Cannot split [2, 3] at dim 1 by [1,1]: the sizes do not add up to 3"],
   [() => t(2, 3).chunk(0), ShapeError, "Cannot chunk [2, 3] into 0: the number of pieces is a whole number >= 1"],

@@ -25,6 +25,19 @@ Deno.test("end is one past the last element reached", () => {
   assertEquals(new Layout([0, 3], [3, 1], 7).end, 0);
 });
 
+Deno.test("blocks are kept by layouts that step over whole ones, beside one dim along them", () => {
+  const kept = (shape: number[], strides: number[], offset = 0) => new Layout(shape, strides, offset).keepsBlocks(32);
+  assertEquals(new Layout([2, 3], [1, 7], 5).keepsBlocks(1), true);
+  const whole = [kept([2, 64], [64, 1], 32), kept([64, 2], [1, 64]), kept([3, 64], [0, 1]), kept([1, 64], [5, 1])];
+  assertEquals(whole, [true, true, true, true]);
+  assertEquals(kept([0, 5], [7, 1], 3), true); // no elements
+  assertEquals([kept([2, 48], [64, 1]), kept([48, 2], [1, 64])], [false, false]);
+  assertEquals(kept([2, 64], [64, 1], 16), false);
+  assertEquals([kept([3, 32], [16, 1]), kept([32], [2])], [false, false]);
+  assertEquals([kept([2], [64]), kept([1, 1], [64, 1]), kept([], [])], [false, false, false]); // an element of a block
+  assertEquals(kept([32, 32], [1, 1]), false); // blocks from every place on
+});
+
 interface ViewCase {
   readonly name: string;
   readonly from: readonly [shape: number[], strides: number[]];

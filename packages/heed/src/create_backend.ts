@@ -5,13 +5,19 @@ import type { WebGpuBackendOptions } from "../../backend-webgpu/mod.ts";
 import type { ScalarBackendOptions } from "../../backend-scalar/mod.ts";
 import type { WasmBackendOptions } from "../../backend-wasm/mod.ts";
 import { FOREIGN_BACKEND_OPTIONS, WASM_OPTIONS } from "../../backend-wasm/src/option_names.ts";
-import type { Backend } from "../../core/src/backend.ts";
+import type { Backend, MatmulActivations } from "../../core/src/backend.ts";
 import { checkNames } from "../../core/src/errors.ts";
 import { checkMemoryBudget } from "../../core/src/memory.ts";
 import { BackendRegistry, type SkippedBackend } from "../../core/src/registry.ts";
 
 /** Settings of {@linkcode createBackend}: those of each backend it may come to, which takes what concerns it. */
 export interface CreateBackendOptions extends WasmBackendOptions, WebGpuBackendOptions {
+  /**
+   * What matmul does with activations that meet block-quantised weights: `"int8"` rounds them to int8, in blocks, `"f32"`
+   * leaves them. When left out it is `"int8"` on wasm and `"f32"` on webgpu, which rounds in products of more than four
+   * rows alone; scalar never rounds. `describe()` of the backend says which it is.
+   */
+  readonly matmulActivations?: MatmulActivations;
   /** Bytes that tensors may take at once; without end when left out. */
   readonly memoryBudgetBytes?: number;
   /** Told of each backend that was named before the one returned, and why it is not there. */
@@ -70,7 +76,7 @@ export async function createBackend(
   options: CreateBackendOptions = {},
 ): Promise<Backend> {
   checkNames("create a backend", options, OPTIONS, FOREIGN_BACKEND_OPTIONS);
-  checkMemoryBudget(options.memoryBudgetBytes ?? Infinity);
+  if (options.memoryBudgetBytes !== undefined) checkMemoryBudget(options.memoryBudgetBytes);
   const { backend, skipped } = await backends.create(names, options);
   for (const entry of skipped) options.onSkip?.(entry);
   return backend;

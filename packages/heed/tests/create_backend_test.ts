@@ -23,7 +23,7 @@ Deno.test("a value out of its range is refused, and no other backend taken inste
     { threads: 1000 },
     { build: "simd" },
     { matmulActivations: "i8" },
-    ...[-1, NaN, "1GB"].map((memoryBudgetBytes) => ({ memoryBudgetBytes })),
+    ...[-1, NaN, "1GB", null].map((memoryBudgetBytes) => ({ memoryBudgetBytes })),
   ];
   for (const options of wrong) await assertRejects(() => createBackend(["wasm", "scalar"], options), ShapeError);
   const device = {} as GPUDevice; // from JavaScript

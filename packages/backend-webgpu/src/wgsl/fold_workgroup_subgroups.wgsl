@@ -1,5 +1,8 @@
-// The same by subgroups, with one barrier: what `fold_subgroup` makes of each is told at the place of one of its invocations,
-// then each folds what all have told. How large subgroups are, who is in which, and whether all are full is not specified: each
+// What the LANES invocations of a workgroup have, folded to one by subgroups, with one barrier: all of them get it. A kernel
+// says what Folded is, how two `merge`, and what changes none: `start`. To fold again takes a barrier first.
+//
+// What `fold_subgroup` makes of each subgroup is told at the place of one of its invocations, then each folds what all have
+// told. How large subgroups are, who is in which, and whether all are full is not specified: each
 // goes through all places, as many at a time as it has invocations.
 
 var<workgroup> shares: array<Folded, LANES>;

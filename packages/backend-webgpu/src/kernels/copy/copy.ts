@@ -11,7 +11,7 @@ import type { Gpu } from "../../gpu.ts";
 import { Shader, Shaders } from "../../shader.ts";
 import { elementConstant, elementFiles } from "../decoding.ts";
 import { dtypeConstant, elementwiseShaders, PREAMBLE, runElementwise } from "../elementwise.ts";
-import QUANTUM from "../../wgsl/quantum.wgsl" with { type: "text" };
+import QUANTISE from "../../wgsl/quantise.wgsl" with { type: "text" };
 import CAST from "./cast.wgsl" with { type: "text" };
 import ENCODE from "./encode_q8_0.wgsl" with { type: "text" };
 import MOVE from "./move_q8_0.wgsl" with { type: "text" };
@@ -27,7 +27,7 @@ const SHADERS = elementwiseShaders("r", (key) => {
 });
 
 const ENCODERS = new Shaders((from) => {
-  const files = [...PREAMBLE, SOURCE, ...elementFiles(from as DType), QUANTUM, ENCODE]; // as writeBlocks() gives it
+  const files = [...PREAMBLE, SOURCE, ...elementFiles(from as DType), QUANTISE, ENCODE]; // as writeBlocks() gives it
   return new Shader(`copy_${from}_to_q8_0`, "wr", { X: elementConstant(from as DType) }, files);
 });
 

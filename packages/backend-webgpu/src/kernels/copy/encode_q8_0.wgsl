@@ -27,8 +27,8 @@ fn main(
   let block = (at.x >> 5u) * 17u;
   store_half(block, narrow(d, F16));
   for (var j = 0u; j < 16u; j++) {
-    let low = u32(quantum(element(at.y + 2u * j * step), scale)) & 255u;
-    let high = u32(quantum(element(at.y + (2u * j + 1u) * step), scale)) & 255u;
+    let low = u32(quantise(element(at.y + 2u * j * step), scale)) & 255u;
+    let high = u32(quantise(element(at.y + (2u * j + 1u) * step), scale)) & 255u;
     store_half(block + 1u + j, low | (high << 8u));
   }
 }

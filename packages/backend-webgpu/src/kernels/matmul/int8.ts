@@ -13,12 +13,12 @@ import type { Gpu } from "../../gpu.ts";
 import { pack } from "../../packing.ts";
 import { MAX_DIMS } from "../../parameters.ts";
 import { Shader, Shaders } from "../../shader.ts";
-import QUANTUM from "../../wgsl/quantum.wgsl" with { type: "text" };
+import QUANTISE from "../../wgsl/quantise.wgsl" with { type: "text" };
 import { elementFiles } from "../decoding.ts";
 import { dtypeConstant, PREAMBLE } from "../elementwise.ts";
 import { withTemporary } from "../temporaries.ts";
 import LEFT_ELEMENTS from "./left_elements.wgsl" with { type: "text" };
-import { partsOf, type Product } from "./parts.ts";
+import { parametersOf, partsOf, type Product } from "./parts.ts";
 import QUANTISE_ROWS from "./quantise_rows.wgsl" with { type: "text" };
 import RESULT from "./result.wgsl" with { type: "text" };
 import RIGHT_ELEMENTS from "./right_elements.wgsl" with { type: "text" };
@@ -38,7 +38,7 @@ const WORKGROUP = 64;
 
 /**
  * Whether a product is one for int8: several rows by blocks along K. Few rows wait for the weights' bytes, whatever is done
- * with them, and stay exact.
+ * with them, and stay exact. K is whole blocks where they lie along it: core makes no view that cuts them.
  */
 export function takesInt8(a: WebGpuOperand, b: WebGpuOperand): boolean {
   if (!isBlock(b.dtype) || a.shape.at(-2)! <= FEW_ROWS || rightAccess(b) !== "along_k") return false;
@@ -51,22 +51,23 @@ export function multiplyInt8(gpu: Gpu, a: WebGpuOperand, b: WebGpuOperand, out: 
   const right = { ...b, takesPacked: true };
   const product = { a, b: right, out, rowStep: out.shape.at(-1)!, adds: false };
   withQuantised(gpu, a, FINE.has(b.dtype) ? 16 : 32, (rows) => {
-    for (const part of partsOf(gpu, product)) runPart(gpu, part, rows, packed);
+    for (const part of partsOf(gpu, product)) runPart(gpu, { ...part, a: rows }, packed);
   });
 }
 
 /**
- * Lets `use` record work on the rows of `a` as int8, `[batch…, M, K / block, words of a block]`; rows that are one and the
- * same in `a` (their dim has stride 0) are so there.
+ * Lets `use` record work on the rows of `a` as int8, `[batch…, M, words of K / block blocks]`; rows that are one and the same
+ * in `a` (their dim has stride 0) are so there.
  */
 function withQuantised(gpu: Gpu, a: WebGpuOperand, block: number, use: (rows: WebGpuOperand) => void): void {
   const last = a.shape.length - 1;
   const rows = a.shape.slice(0, last).map((size, d) => a.strides[d] === 0 ? 1 : size);
-  const blocks = [...rows, a.shape[last]! / block];
-  withTemporary(gpu, "i32", [...blocks, 2 + block / 4], (quantised) => {
+  const [count, words] = [a.shape[last]! / block, 2 + block / 4];
+  withTemporary(gpu, "i32", [...rows, count * words], (quantised) => {
+    const blocks = [...rows, count];
     const numel = numelOf(blocks);
-    const from = { strides: [...a.strides.slice(0, last), block * a.strides[last]!], offset: a.offset };
-    const to = { strides: quantised.strides.slice(0, -1), offset: 0 };
+    const from = { strides: a.strides.with(last, block * a.strides[last]!), offset: a.offset };
+    const to = { strides: quantised.strides.with(last, words), offset: 0 };
     const parameters = { shape: blocks, operands: [to, from], numel, attrs: [a.strides[last]!] };
     const shader = QUANTISERS.get(`${a.dtype} ${block}`);
     gpu.run(shader, [quantised, a], parameters, gpu.line(Math.ceil(numel / WORKGROUP)));
@@ -74,28 +75,16 @@ function withQuantised(gpu: Gpu, a: WebGpuOperand, block: number, use: (rows: We
   });
 }
 
-function runPart(gpu: Gpu, { b, out, rowStep, adds }: Product, rows: WebGpuOperand, packed: boolean): void {
-  const batchDims = out.shape.length - 2;
-  const shape = out.shape.slice(0, batchDims);
-  const [m, n, k] = [out.shape.at(-2)!, out.shape.at(-1)!, b.shape.at(-2)!];
-  const parameters = {
-    shape,
-    operands: [out, rows, b].map(({ strides, offset }) => ({ strides: strides.slice(0, batchDims), offset })),
-    numel: numelOf(shape),
-    attrs: [...[m, n, k, rowStep], ...[rows.strides[batchDims]!, 0, 1, b.strides.at(-1)!], Number(adds)],
-  };
+function runPart(gpu: Gpu, product: Product, packed: boolean): void {
+  const { a, b, out } = product;
   const size = fills(TILES.large, out.shape) ? "large" : "small";
-  gpu.run(
-    PRODUCTS.get(`${size} ${b.dtype} ${packed}`),
-    [out, rows, b],
-    parameters,
-    tileGrid(gpu, TILES[size], out.shape),
-  );
+  const shader = PRODUCTS.get(`${size} ${b.dtype} ${packed}`);
+  gpu.run(shader, [out, a, b], parametersOf(product), tileGrid(gpu, TILES[size], out.shape));
 }
 
 const QUANTISERS = new Shaders((key) => {
   const [dtype, block] = key.split(" ") as [DType, string]; // as withQuantised() puts them together
-  const files = [...PREAMBLE, LEFT_ELEMENTS, QUANTUM, QUANTISE_ROWS];
+  const files = [...PREAMBLE, LEFT_ELEMENTS, QUANTISE, QUANTISE_ROWS];
   return new Shader(`matmul_quantise_${dtype}`, "wr", { LEFT: dtypeConstant(dtype), BLOCK: `${block}u` }, files);
 });
 

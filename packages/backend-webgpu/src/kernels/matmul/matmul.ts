@@ -41,7 +41,7 @@ import { pack } from "../../packing.ts";
 import { foldingOn } from "../folding.ts";
 import { viaF32 } from "../temporaries.ts";
 import { multiplyInt8, takesInt8 } from "./int8.ts";
-import { partsOf, type Product } from "./parts.ts";
+import { parametersOf, partsOf, type Product } from "./parts.ts";
 import { intShaderFor, leftAccess, rightAccess, type ShaderChoice, shaderFor } from "./shaders.ts";
 import { suitedTo } from "./suited.ts";
 import { fills, tileGrid } from "./tiles.ts";
@@ -112,22 +112,6 @@ function choose(gpu: Gpu, product: Product, unlike: boolean): VariantName {
     return name;
   }
   return m <= FEW_ROWS ? "split" : "tiled_64";
-}
-
-function parametersOf({ a, b, out, rowStep, adds }: Product) {
-  const batchDims = out.shape.length - 2;
-  const shape = out.shape.slice(0, batchDims);
-  const [m, n, k] = [out.shape.at(-2)!, out.shape.at(-1)!, a.shape.at(-1)!];
-  return {
-    shape,
-    operands: [out, a, b].map(({ strides, offset }) => ({ strides: strides.slice(0, batchDims), offset })),
-    numel: numelOf(shape),
-    attrs: [
-      ...[m, n, k, rowStep],
-      ...[a.strides.at(-2)!, a.strides.at(-1)!, b.strides.at(-2)!, b.strides.at(-1)!],
-      Number(adds),
-    ],
-  };
 }
 
 function gridOf(gpu: Gpu, variant: VariantName, shape: readonly number[]): Grid {

@@ -1,11 +1,14 @@
 /**
- * A product whose right operand is larger than the device can bind at once, as products that can be bound: by columns where
- * a row of the buffer is a column of the operand (a transposed weight), by parts of K, added up, where it is a row.
+ * A product as kernels are told of it; and one whose right operand is larger than the device can bind at once, as products
+ * that can be bound: by columns where a row of the buffer is a column of the operand (a transposed weight), by parts of K,
+ * added up, where it is a row.
  */
 import { dtypeInfo } from "../../../../core/src/dtype.ts";
 import { BackendError, showShape } from "../../../../core/src/errors.ts";
+import { numelOf } from "../../../../core/src/shape.ts";
 import { deviceBytes, isPackable, type WebGpuOperand } from "../../buffer.ts";
 import type { Gpu } from "../../gpu.ts";
+import type { Parameters } from "../../parameters.ts";
 import { leastCommonMultiple } from "../../windows.ts";
 
 /** One product `out = a b`, or `out += a b`. */
@@ -16,6 +19,23 @@ export interface Product {
   readonly out: WebGpuOperand;
   readonly rowStep: number;
   readonly adds: boolean;
+}
+
+/** What result.wgsl's kernels are told of a product. K is that of b: a may be rows of quantised blocks, so many words each. */
+export function parametersOf({ a, b, out, rowStep, adds }: Product): Parameters {
+  const batchDims = out.shape.length - 2;
+  const shape = out.shape.slice(0, batchDims);
+  const [m, n, k] = [out.shape.at(-2)!, out.shape.at(-1)!, b.shape.at(-2)!];
+  return {
+    shape,
+    operands: [out, a, b].map(({ strides, offset }) => ({ strides: strides.slice(0, batchDims), offset })),
+    numel: numelOf(shape),
+    attrs: [
+      ...[m, n, k, rowStep],
+      ...[a.strides.at(-2)!, a.strides.at(-1)!, b.strides.at(-2)!, b.strides.at(-1)!],
+      Number(adds),
+    ],
+  };
 }
 
 /**

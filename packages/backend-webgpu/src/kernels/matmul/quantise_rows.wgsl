@@ -1,6 +1,7 @@
 // Rounds BLOCK elements of a row of the left operand to int8, an invocation a block: d = max |x| / 127, q = x / d. A block is
 // 2 + BLOCK / 4 words: d, d times the sum of its q, and its q, four a word. One with an infinity or NaN has NaN for
-// d, and so have all products with it; one below 2^-119, where 1 / d would leave f32, is all zeros.
+// d, and so have all products with it; one below 2^-119, whose d would be below 2^-126 (subnormal, and so 0 on some
+// devices), is all zeros.
 // attrs.x: the step along K.
 
 const TINIEST = 0x04000000u; // the bits of 2^-119
@@ -30,7 +31,7 @@ fn main(
   for (var word = 0u; word < BLOCK / 4u; word++) {
     var bytes = 0u;
     for (var j = 0u; j < 4u; j++) {
-      let q = quantum(left(at.y + (4u * word + j) * step), scale);
+      let q = quantise(left(at.y + (4u * word + j) * step), scale);
       sum += q;
       bytes |= (u32(q) & 255u) << (8u * j);
     }

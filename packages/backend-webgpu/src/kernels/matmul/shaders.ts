@@ -10,7 +10,7 @@ import { elementConstant, elementFiles } from "../decoding.ts";
 import { dtypeConstant, PREAMBLE } from "../elementwise.ts";
 import { type Folding, foldingFeatures, foldingFiles } from "../folding.ts";
 import COLUMN_SUM_TREE from "./column_sum_tree.wgsl" with { type: "text" };
-import COLUMN_SUM_WHOLE from "./column_sum_whole.wgsl" with { type: "text" };
+import COLUMN_SUM_WORKGROUP from "./column_sum_workgroup.wgsl" with { type: "text" };
 import INT_NAIVE from "./int_naive.wgsl" with { type: "text" };
 import LEFT_ALONG_K from "./left_along_k.wgsl" with { type: "text" };
 import LEFT_ALONG_M from "./left_along_m.wgsl" with { type: "text" };
@@ -108,7 +108,7 @@ function rightFiles({ right, rightAccess, packed, nativeHalves }: ShaderChoice):
 
 function runFiles({ variant, right, folding }: ShaderChoice): string[] {
   if (VARIANTS[variant].kernel !== "vector") return [];
-  const sums = hasOneColumn(variant) ? [SUM, ...foldingFiles(folding), COLUMN_SUM_WHOLE] : [COLUMN_SUM_TREE];
+  const sums = hasOneColumn(variant) ? [SUM, ...foldingFiles(folding), COLUMN_SUM_WORKGROUP] : [COLUMN_SUM_TREE];
   return [isBlock(right) ? RUN_BLOCKS : RUN_QUADS, ...sums];
 }
 

@@ -65,13 +65,12 @@ export function clone(x: Tensor): Tensor {
  *
  * @returns target itself
  * @throws {ShapeError} when source does not broadcast to target, or target repeats elements
- * @throws {DTypeError} when target requires a gradient, cuts blocks, or holds blocks of another dtype than q8_0
+ * @throws {DTypeError} when target requires a gradient or holds blocks of another dtype than q8_0
  * @throws {BackendError} when target is a constant
  */
 export function copy_(target: Tensor, source: Tensor): Tensor {
   const shapes = () => `${showShape(source.shape)} into ${showShape(target.shape)}`; // only errors write it out
   checkWritable("copy", target, shapes, "q8_0");
-  if (isBlock(target.dtype)) checkWholeBlocks(target, shapes);
   using wide = fit("copy", source, source.dtype, target.shape);
   commonBackend("copy", [target, wide]);
   if (wide.storage !== target.storage) {
@@ -83,14 +82,6 @@ export function copy_(target: Tensor, source: Tensor): Tensor {
   callInto("copy", [wide], [apart], {});
   callInto("copy", [apart], [target], {});
   return target;
-}
-
-function checkWholeBlocks({ dtype, layout: { shape, strides, offset } }: Tensor, shapes: () => string): void {
-  const { blockSize } = dtypeInfo(dtype);
-  const whole = shape.every((size, d) => size === 1 || (strides[d] === 1 ? size : strides[d]!) % blockSize === 0);
-  const rows = shape.some((size, d) => size > 1 && strides[d] === 1);
-  if (shape.includes(0) || (whole && rows && offset % blockSize === 0)) return;
-  throw new DTypeError(`Cannot copy ${shapes()}: that would cut the target's ${dtype} blocks of ${blockSize}`);
 }
 
 /**

@@ -6,6 +6,7 @@ import { Layout, viewStrides } from "../../layout.ts";
 import { normalizeDim, numelOf, type Shape } from "../../shape.ts";
 import { Tensor } from "../../tensor.ts";
 import { clone } from "../primitives/copy.ts";
+import { checkBlocks } from "./blocks.ts";
 
 /** Fills in the one size given as -1. */
 function inferShape(op: string, shape: Shape, x: Tensor): number[] {
@@ -33,7 +34,9 @@ function inferShape(op: string, shape: Shape, x: Tensor): number[] {
 }
 
 function withStrides(x: Tensor, shape: Shape, strides: readonly number[]): Tensor {
-  const out = new Tensor(x.storage, new Layout(shape, strides, x.offset));
+  const layout = new Layout(shape, strides, x.offset);
+  checkBlocks("view", x, layout);
+  const out = new Tensor(x.storage, layout);
   if (!x.requiresGrad) return out;
   const before = x.shape;
   return record("view", out, [x], [(grad) => reshape(grad, before)]);
@@ -43,6 +46,7 @@ function withStrides(x: Tensor, shape: Shape, strides: readonly number[]): Tenso
  * The same elements under another shape, sharing storage; one size may be -1.
  *
  * @throws {ShapeError} when the number of elements differs, or the strides cannot express it without a copy
+ * @throws {DTypeError} when it would cut the blocks of a block dtype
  */
 export function view(x: Tensor, shape: Shape): Tensor {
   x.checkAlive("view");
@@ -59,6 +63,7 @@ export function view(x: Tensor, shape: Shape): Tensor {
  * The same elements under another shape: a view where strides allow, else a copy.
  *
  * @throws {ShapeError} when the number of elements differs
+ * @throws {DTypeError} when it would cut the blocks of a block dtype
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   x.checkAlive("reshape");

@@ -1,28 +1,17 @@
 /** Views of a part: `narrow`, `select`, `slice` with a step, `split`, `chunk`, `diagonal`, `unfold`, `asStrided`. */
-import { dtypeInfo } from "../../dtype.ts";
-import { DTypeError, ShapeError, showShape } from "../../errors.ts";
+import { ShapeError, showShape } from "../../errors.ts";
 import { record, type Vjp } from "../../grad/node.ts";
 import { Layout } from "../../layout.ts";
 import { normalizeDim, numelOf, type Shape } from "../../shape.ts";
 import { Tensor } from "../../tensor.ts";
 import { filled } from "../primitives/fill.ts";
 import { scatterAdd } from "../primitives/scatter.ts";
+import { checkBlocks } from "./blocks.ts";
 
 /** A part of x with one dim's size, stride and start changed; block dtypes keep whole blocks. */
 function part(op: string, x: Tensor, layout: Layout, vjp: (shape: Shape) => Vjp): Tensor {
   x.checkAlive(op);
-  const { blockSize } = dtypeInfo(x.dtype);
-  const last = layout.shape.length - 1;
-  const whole = layout.offset % blockSize === 0 &&
-    (layout.strides[last] !== 1 || layout.shape[last]! % blockSize === 0);
-  if (blockSize > 1 && !whole) {
-    throw new DTypeError(
-      `Cannot ${op} ${x.dtype} ${showShape(x.shape)} to ${
-        showShape(layout.shape)
-      }: that would cut its blocks of ${blockSize}; ` +
-        `convert with to("f32") first`,
-    );
-  }
+  checkBlocks(op, x, layout);
   const out = new Tensor(x.storage, layout);
   return x.requiresGrad ? record(op, out, [x], [vjp(x.shape)]) : out;
 }

@@ -1,4 +1,4 @@
-// The same where a whole workgroup shares one column.
+// The sum of a workgroup's LANES invocations, which share one column; all of them get it.
 
 alias Folded = vec4f;
 

@@ -4,7 +4,7 @@
  */
 
 /** Whether a device is lost, and who is to be told when it is. */
-export class Loss {
+export class DeviceLoss {
   readonly #waiting = new Set<(error: Error) => void>();
   #error: Error | undefined;
 
