@@ -1,5 +1,5 @@
 /**
- * Everything, as CI runs it, or the quick checks, which one runs before each commit (under three minutes).
+ * Everything, as CI runs it, or the quick checks, which one runs before each commit (some three minutes).
  *
  * Each stage is a command of its own whose output passes through. A failing stage fails the whole and hides no later
  * one. The last line adds up what the stages counted: `N passed, N failed, N skipped`.
