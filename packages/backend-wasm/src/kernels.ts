@@ -119,10 +119,9 @@ function makeCopy(host: KernelHost): PrimitiveKernels<WasmBuffer>["copy"] {
   };
 }
 
-/** Rows up to which a constant matrix is put into panels, once: beyond, packing it each time costs little. */
+/** Rows for which a constant matrix is put into panels, once: below it is best as it lies, beyond packing costs little. */
+const PANELS_FROM = 5;
 const PANELS_TO = 128;
-/** Rows up to which it is best as it lies, but for a single row where its columns have gaps. */
-const AS_IT_LIES_TO = 4;
 
 function makeMatmul(host: KernelHost): PrimitiveKernels<WasmBuffer>["matmul"] {
   const run = host.kernel("matmul");
@@ -133,10 +132,9 @@ function makeMatmul(host: KernelHost): PrimitiveKernels<WasmBuffer>["matmul"] {
       const [a, b] = inputs;
       const rows = a.shape[a.shape.length - 2]!;
       if (isBlock(b.dtype)) host.packForMatmul(b);
-      const gapless = b.strides[b.strides.length - 2] === 1; // columns
-      const asItLies = rows > PANELS_TO || (rows <= AS_IT_LIES_TO && (rows > 1 || gapless));
-      const inPanels = b.buffer.frozen && b.dtype === "f32" && !asItLies;
-      run(inPanels ? [a, host.withPanels(b)] : inputs, outputs, settings);
+      const asColumns = b.strides[b.strides.length - 2] === 1; // gapless ones, best as they lie for a single row too
+      const suits = (rows >= PANELS_FROM && rows <= PANELS_TO) || (rows === 1 && !asColumns);
+      run(suits && b.buffer.frozen && b.dtype === "f32" ? [a, host.withPanels(b)] : inputs, outputs, settings);
     },
   };
 }

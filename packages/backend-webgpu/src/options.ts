@@ -1,7 +1,8 @@
 /** Settings of the WebGPU backend, and the checks that they pass before anything is asked of the platform. */
 import type { MatmulActivations } from "../../core/src/backend.ts";
-import { ShapeError, showValue } from "../../core/src/errors.ts";
+import { checkNames, ShapeError, showValue } from "../../core/src/errors.ts";
 import { checkMemoryBudget } from "../../core/src/memory.ts";
+import { WEBGPU_OPTIONS } from "./option_names.ts";
 
 /** Settings of the WebGPU backend. */
 export interface WebGpuBackendOptions {
@@ -50,9 +51,10 @@ const POWER_PREFERENCES: readonly unknown[] = ["low-power", "high-performance"];
  * Refuses what JavaScript may pass and the types do not admit. Not by BackendErrors: after one of these another backend
  * would be taken, and nobody would learn of the mistake.
  *
- * @throws {ShapeError} when an option is out of its range
+ * @throws {ShapeError} when an option is unknown or out of its range
  */
 export function checkOptions(options: WebGpuBackendOptions): void {
+  checkNames("create webgpu", options, WEBGPU_OPTIONS);
   const { adapter, device, powerPreference, features, matmulActivations, memoryBudgetBytes } = options;
   if (adapter !== undefined && !has(adapter, "requestDevice")) {
     throw refuse("the adapter", adapter, "give what navigator.gpu.requestAdapter() resolves to, or leave it out");

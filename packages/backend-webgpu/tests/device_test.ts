@@ -113,6 +113,12 @@ Deno.test("a wrong option is refused as such, so that no other backend is taken 
   for (const [options, message] of wrong) {
     await assertRejects(() => createWebGpuBackend(options), ShapeError, `Cannot create webgpu with ${message}`);
   }
+  const unknown = { memoryBudget: 1 } as object;
+  await assertRejects(
+    () => createWebGpuBackend(unknown),
+    ShapeError,
+    'webgpu with an option "memoryBudget": there is none',
+  );
   const requestDevice = () => Promise.reject(new Error("asked for a device"));
   const adapter = { requestDevice, features: new Set(), limits: {}, info: {} } as unknown as GPUAdapter;
   for (const [value, shown] of [["1GB", '"1GB"'], [null, "null"]] as const) {

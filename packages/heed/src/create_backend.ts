@@ -5,6 +5,7 @@ import type { WebGpuBackendOptions } from "../../backend-webgpu/mod.ts";
 import type { ScalarBackendOptions } from "../../backend-scalar/mod.ts";
 import type { WasmBackendOptions } from "../../backend-wasm/mod.ts";
 import { FOREIGN_BACKEND_OPTIONS, WASM_OPTIONS } from "../../backend-wasm/src/option_names.ts";
+import { WEBGPU_OPTIONS } from "../../backend-webgpu/src/option_names.ts";
 import type { Backend, MatmulActivations } from "../../core/src/backend.ts";
 import { checkNames } from "../../core/src/errors.ts";
 import { checkMemoryBudget } from "../../core/src/memory.ts";
@@ -25,17 +26,6 @@ export interface CreateBackendOptions extends WasmBackendOptions, WebGpuBackendO
 }
 
 const SHARED_OPTIONS = { memoryBudgetBytes: true } as const satisfies Record<keyof ScalarBackendOptions, true>;
-
-const WEBGPU_OPTIONS = {
-  adapter: true,
-  device: true,
-  powerPreference: true,
-  features: true,
-  softwareAdapter: true,
-  tuneMatmul: true,
-  matmulActivations: true,
-  ...SHARED_OPTIONS,
-} as const satisfies Record<keyof WebGpuBackendOptions, true>;
 
 const OPTIONS = {
   ...WASM_OPTIONS,

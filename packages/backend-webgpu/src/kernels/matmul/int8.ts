@@ -25,6 +25,7 @@ import RIGHT_ELEMENTS from "./right_elements.wgsl" with { type: "text" };
 import { rightAccess } from "./shaders.ts";
 import { fills, type Tile, tileGrid } from "./tiles.ts";
 import TILED_INT8 from "./tiled_int8.wgsl" with { type: "text" };
+import TILED_MAIN from "./tiled_main.wgsl" with { type: "text" };
 import { FEW_ROWS } from "./variants.ts";
 
 /** Formats with a scale for every 16 elements; the others have one for 32. */
@@ -91,7 +92,14 @@ const QUANTISERS = new Shaders((key) => {
 const PRODUCTS = new Shaders((key) => {
   const [size, dtype, packed] = key.split(" ") as [keyof typeof TILES, BlockDType, string]; // as runPart() puts them together
   const [rows, columns] = TILES[size];
-  const files = [...PREAMBLE, RESULT, RIGHT_ELEMENTS, ...elementFiles(dtype, packed === "true"), TILED_INT8];
+  const files = [
+    ...PREAMBLE,
+    RESULT,
+    RIGHT_ELEMENTS,
+    ...elementFiles(dtype, packed === "true"),
+    TILED_INT8,
+    TILED_MAIN,
+  ];
   const constants = {
     BLOCK: FINE.has(dtype) ? "16u" : "32u",
     ...{ TILE_M: `${rows}u`, TILE_N: `${columns}u`, ROW_BLOCKS: size === "large" ? "2u" : "1u" },

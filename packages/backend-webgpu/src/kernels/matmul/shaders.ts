@@ -35,6 +35,7 @@ import RUN_BLOCKS from "./run_blocks.wgsl" with { type: "text" };
 import RUN_QUADS from "./run_quads.wgsl" with { type: "text" };
 import SPLIT from "./split.wgsl" with { type: "text" };
 import TILED from "./tiled.wgsl" with { type: "text" };
+import TILED_MAIN from "./tiled_main.wgsl" with { type: "text" };
 import VECTOR from "./vector.wgsl" with { type: "text" };
 import { type VariantName, VARIANTS } from "./variants.ts";
 
@@ -56,7 +57,7 @@ export interface ShaderChoice {
   readonly folding: Folding;
 }
 
-const KERNELS = { registers: REGISTERS, tiled: TILED, vector: VECTOR, split: SPLIT };
+const KERNELS = { registers: [REGISTERS], tiled: [TILED, TILED_MAIN], vector: [VECTOR], split: [SPLIT] };
 
 const LEFT = { row: LEFT_ROW, along_k: LEFT_ALONG_K, along_other: LEFT_ALONG_M, anyhow: LEFT_ANYHOW };
 const RIGHT = { row: RIGHT_ALONG_K, along_k: RIGHT_ALONG_K, along_other: RIGHT_ALONG_N, anyhow: RIGHT_ANYHOW };
@@ -85,7 +86,7 @@ function make(choice: ShaderChoice): Shader {
   for (const [name, value] of Object.entries(sizes)) constants[name] = `${value}u`;
   const files = kernel === "naive"
     ? [LEFT_ELEMENTS, RIGHT_ELEMENTS, ...elementFiles(right, packed), NAIVE]
-    : [...leftFiles(choice), ...rightFiles(choice), ...runFiles(choice), KERNELS[kernel]];
+    : [...leftFiles(choice), ...rightFiles(choice), ...runFiles(choice), ...KERNELS[kernel]];
   const label = `matmul_${variant}_${left}${left === right ? "" : `_${right}`}`;
   const features = nativeHalves && (left === "f16" || right === "f16") ? ["f16"] : [];
   if (hasOneColumn(variant)) features.push(...foldingFeatures(folding));

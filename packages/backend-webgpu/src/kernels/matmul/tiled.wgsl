@@ -51,19 +51,3 @@ fn compute_tile(at: vec4u, row: u32, column: u32, lane: u32) {
   }
   for (var i = 0u; i < ROW_BLOCKS; i++) { store_block(at.x, row + 4u * (y + i), column + 4u * x, sums[i]); }
 }
-
-@compute @workgroup_size(THREADS)
-fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) grid: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  for (var batch = group.z; batch < params.numel; batch += grid.z) {
-    let at = places(batch);
-    for (var row = group.y * TILE_M; row < params.attrs.x; row += grid.y * TILE_M) {
-      for (var column = group.x * TILE_N; column < params.attrs.y; column += grid.x * TILE_N) {
-        compute_tile(at, row, column, lane);
-      }
-    }
-  }
-}
