@@ -9,6 +9,41 @@ import { randomGguf } from "./explorer_model.ts";
 /** Longer than anything here takes on two busy cores; what hangs fails. */
 const TIMEOUT_MS = 60_000;
 
+/** What the page's worker was asked and has told; the page draws it some frames later. */
+interface Heard {
+  /** Calls under way, by their numbers. */
+  readonly calls: Map<number, string>;
+  /** Texts that were begun. */
+  texts: number;
+  /** Tokens of the last one. */
+  tokens: number;
+  /** Bytes of a download. */
+  bytes: number;
+}
+type Hearing = typeof globalThis & { heard: Heard };
+
+/** Runs in the page before its own scripts. */
+function listen(): void {
+  const heard: Heard = (globalThis as Hearing).heard = { calls: new Map(), texts: 0, tokens: 0, bytes: 0 };
+  globalThis.Worker = class extends Worker {
+    constructor(url: string | URL, options?: WorkerOptions) {
+      super(url, options);
+      this.addEventListener("message", ({ data }) => {
+        heard.calls.delete(data.id);
+        if (data.news === "prompt") [heard.texts, heard.tokens] = [heard.texts + 1, data.tokens.length];
+        if (data.news === "token") heard.tokens++;
+        if (data.news === "released") heard.tokens = 0;
+        if (data.news === "progress") heard.bytes = data.progress.doneBytes;
+      });
+    }
+
+    override postMessage(message: { id: number; call: string }): void {
+      heard.calls.set(message.id, message.call);
+      super.postMessage(message);
+    }
+  };
+}
+
 /** What a browser needs: one of each for all tests. */
 export class Explorer {
   readonly #folder: string;
@@ -55,6 +90,7 @@ export class Explorer {
     const { url, server } = serveExplorer(this.#folder, { models: [this.listed()], ...site });
     const context = await this.#browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
     context.setDefaultTimeout(TIMEOUT_MS);
+    await context.addInitScript(listen);
     const visit = new Visit(context, url);
     try {
       await run(visit);
@@ -117,13 +153,14 @@ export class Tab {
 
   /** Waits until what is being loaded is there. @throws Error with the page's problem, if it has one */
   async loaded(): Promise<void> {
-    const problem = this.page.locator("#problem");
-    await this.page.locator("#models").filter({ visible: false }).or(problem.filter({ visible: true })).first().waitFor(
-      {
-        state: "attached",
-      },
-    );
-    if (await problem.isVisible()) throw new Error(await problem.innerText());
+    await this.answered("load");
+    if (await this.page.locator("#problem").isVisible()) throw new Error(await this.text("#problem"));
+    await this.page.locator("#models").waitFor({ state: "hidden" });
+  }
+
+  /** Waits until some of a download is there. */
+  async downloading(): Promise<void> {
+    await this.page.waitForFunction(() => (globalThis as Hearing).heard.bytes > 0);
   }
 
   /** A model's line in the dialog. */
@@ -134,22 +171,38 @@ export class Tab {
   /** Writes tokens after a prompt, and waits for its end and for the attention that belongs to it. */
   async generate(prompt: string, tokens: number, temperature = 0): Promise<void> {
     await this.begin(prompt, tokens, temperature);
-    await this.says("#generate", /^Generate$/);
-    await this.settled();
+    await this.written();
   }
 
-  /** Begins to write, and does not wait. */
+  /** Begins to write: the prompt has been read then. */
   async begin(prompt: string, tokens: number, temperature = 0): Promise<void> {
     await this.page.fill("#prompt", prompt);
     await this.page.fill("#temperature", `${temperature}`);
     await this.page.fill("#max-tokens", `${tokens}`);
+    const texts = await this.page.evaluate(() => (globalThis as Hearing).heard.texts);
     await this.page.click("#generate");
-    await this.drawn();
+    await this.page.waitForFunction((before) => {
+      const { texts, tokens } = (globalThis as Hearing).heard;
+      return texts > before && document.querySelector("#tokens")!.children.length <= tokens; // the text before is gone
+    }, texts);
   }
 
-  /** Waits until what was done has been drawn, if only as busy. */
-  async drawn(): Promise<void> {
+  /** Waits for the end of what is being written, and for the attention that belongs to it. */
+  async written(): Promise<void> {
+    await this.answered("generate");
+    await this.says("#generate", /^Generate$/);
+    await this.settled();
+  }
+
+  /** Waits until the worker has answered a call, if it was asked, and the page says so. */
+  async answered(call: string): Promise<void> {
+    await this.page.waitForFunction((call) => ![...(globalThis as Hearing).heard.calls.values()].includes(call), call);
     await this.page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+  }
+
+  /** Presses a key on a control once that is at hand. */
+  async press(selector: string, key: string): Promise<void> {
+    await this.page.locator(`${selector}:not(:disabled)`).press(key);
   }
 
   /** From now on the worker waits before each token, so that a test can act while it writes. */
@@ -162,15 +215,14 @@ export class Tab {
     });
   }
 
-  /** Waits until the heatmap is as large as the text. */
+  /** Waits until the text is drawn, and the heatmap is as large. */
   async settled(): Promise<void> {
-    await this.page.locator("#heatmap").scrollIntoViewIfNeeded(); // what is out of sight is not drawn
     await this.page.waitForFunction(() => {
-      const [map, tokens] = [
-        document.querySelector<HTMLCanvasElement>("#heatmap canvas"),
-        document.querySelector("#tokens"),
-      ];
-      return map !== null && tokens !== null && map.width === tokens.children.length && map.width > 1;
+      const place = document.querySelector("#heatmap");
+      place?.scrollIntoView({ block: "nearest" }); // what is out of sight is not drawn
+      const width = place?.querySelector("canvas")?.width;
+      const { tokens } = (globalThis as Hearing).heard;
+      return tokens > 1 && width === tokens && document.querySelector("#tokens")?.children.length === tokens;
     });
   }
 
@@ -193,7 +245,7 @@ export class Tab {
   /** Chooses a backend, and waits for it. */
   async switchTo(choice: string): Promise<void> {
     await this.page.selectOption("#backend", choice);
-    await this.drawn();
+    await this.answered("backend");
     await this.page.locator("#backend:not(:disabled)").waitFor();
   }
 }

@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import { sendFile } from "../apps/cli/src/serve/send_file.ts";
 import { writeSuccessorFolder } from "../apps/cli/tests/successor_model.ts";
 import { randomGguf, writeShardedFolder } from "./explorer_model.ts";
-import { Explorer } from "./explorer_page.ts";
+import { Explorer, type Tab } from "./explorer_page.ts";
 
 const explorer = await Explorer.start();
 Deno.test.afterAll(() => explorer.stop());
@@ -56,13 +56,10 @@ Deno.test("explorer: the same seed writes the same, another seed does not, and s
     assertNotEquals(await write("2"), first);
     await tab.slowDown();
     await tab.begin("stop", 200, 1);
-    await tab.page.locator("#tokens .written").nth(2).waitFor();
     await tab.page.click("#generate");
-    await tab.says("#generate", /^Generate$/);
+    await tab.written();
     const count = await tab.count();
     assert(count < 204, `${count}`);
-    await tab.settled();
-    assertEquals(await tab.count(), count);
     const longer = "s".repeat(count + 1); // begins as the text before does, and goes beyond it
     await tab.generate(longer, 1);
     assert((await tab.text("#tokens")).startsWith(longer), await tab.text("#tokens"));
@@ -122,7 +119,7 @@ Deno.test("explorer: a character of two tokens is whole in texts, and the first 
     await tab.generate("née", 1);
     assertEquals((await tab.page.locator("#tokens .token").allInnerTexts()).slice(0, 4), ["n", "◌", "é", "e"]);
     await tab.says("#original-text", /^née/);
-    await tab.page.locator("#kv-heads").press("End");
+    await tab.press("#kv-heads", "End");
     await tab.says("#regrouped-text", /^née/);
   });
 });
@@ -173,24 +170,21 @@ Deno.test("explorer: fewer key/value heads change text and attention, and the or
     const map = await drawn("#original-map");
     let regrouped = "";
     for (const [key, heads] of [["ArrowRight", "2 key/value heads"], ["End", "1 key/value head"]] as const) {
-      await tab.page.locator("#kv-heads").press(key);
+      await tab.press("#kv-heads", key);
       await tab.says("#regrouped-title", new RegExp(`, ${heads}$`));
       await tab.says("#regroup-says", /% of the weight/);
       assertNotEquals(await tab.text("#regrouped-text"), original);
       assert((await tab.text("#regrouped-text")).startsWith("regroup me"));
       regrouped = await drawn("#regrouped-map", regrouped);
       assertNotEquals(regrouped, map);
-      await tab.page.locator("#kv-heads:not(:disabled)").waitFor();
     }
     assertEquals(await tab.text("#original-text"), original);
     assertEquals(await drawn("#original-map"), map);
     await tab.slowDown();
-    await tab.begin("another text", 8);
-    await tab.page.locator("#tokens .written").nth(2).waitFor();
-    assertEquals(await tab.text("#regrouped-text"), ""); // that of the text before is gone
+    await tab.begin("another text", 20);
+    await tab.page.waitForFunction(() => document.querySelector("#regrouped-text")!.textContent === "");
     await tab.says("#regrouped-text", /^another text/);
-    await tab.page.locator("#kv-heads:not(:disabled)").waitFor();
-    await tab.page.locator("#kv-heads").press("Home");
+    await tab.press("#kv-heads", "Home");
     await tab.says("#regrouped-title", /^Regrouped$/);
   });
 });
@@ -210,7 +204,7 @@ Deno.test("explorer: the backend is switched while it writes, and the text goes 
       assert(await tab.count() >= before);
       assert(Number((await tab.text("#difference")).replace("e−", "e-")) < 1e-3, await tab.text("#difference"));
     }
-    await tab.says("#generate", /^Generate$/);
+    await tab.written();
     assertEquals(await tab.text("#tokens"), whole);
     const rows = await tab.page.locator("#speeds tr").allInnerTexts();
     assert(rows.length >= 2, rows.join("; "));
@@ -297,25 +291,34 @@ Deno.test("explorer: chosen files open at once, and corrupt ones are told and no
   });
 });
 
+/** Promises the small model, and breaks off once the tab has some of it. */
+function breakingOff(tab: Tab): Response {
+  let isSent = false;
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      if (isSent) {
+        await tab.downloading();
+        return controller.close();
+      }
+      isSent = true;
+      controller.enqueue(explorer.bytes.subarray(0, 200_000));
+    },
+  });
+  return new Response(body, { headers: { "content-length": `${explorer.bytes.length}` } });
+}
+
 Deno.test("explorer: a broken connection is taken up where it broke", async () => {
   const ranges: (string | null)[] = [];
+  let tab: Tab | undefined;
   const first = (request: Request): Response | undefined => {
     const range = request.headers.get("range");
     if (!request.url.endsWith("/models/tiny.gguf") || /^bytes=0-/.test(range ?? "")) return undefined;
     ranges.push(range);
     if (ranges.length > 1) return undefined;
-    let sent = 0;
-    const body = new ReadableStream<Uint8Array>({
-      async pull(controller) {
-        await new Promise((resolve) => setTimeout(resolve, 20)); // so that what was sent has left
-        if (sent === 200_000) return controller.close(); // though more was promised
-        controller.enqueue(explorer.bytes.subarray(sent, sent += 100_000));
-      },
-    });
-    return new Response(body, { headers: { "content-length": `${explorer.bytes.length}` } });
+    return breakingOff(tab!);
   };
   await explorer.visit({ first, models: [explorer.listed({ sha256: SHA256 })] }, async (visit) => {
-    const tab = await visit.open();
+    tab = await visit.open();
     await tab.load();
     assertEquals(ranges.length, 2);
     assert(/^bytes=[1-9]\d*-$/.test(ranges[1] ?? ""), `${ranges}`);
@@ -326,22 +329,15 @@ Deno.test("explorer: a broken connection is taken up where it broke", async () =
 
 Deno.test("explorer: a server that sends no parts, and breaks off each time, is given up", async () => {
   let asked = 0;
+  let tab: Tab | undefined;
   const first = (request: Request): Response | undefined => {
     if (!request.url.endsWith("/models/tiny.gguf")) return undefined;
     if (request.headers.has("range")) return new Response(explorer.bytes); // asking: all of it, as it knows no parts
     asked++;
-    let sent = 0;
-    const body = new ReadableStream<Uint8Array>({
-      async pull(controller) {
-        await new Promise((resolve) => setTimeout(resolve, 20)); // so that what was sent has left
-        if (sent === 100_000) return controller.close(); // though more was promised
-        controller.enqueue(explorer.bytes.subarray(sent, sent += 100_000));
-      },
-    });
-    return new Response(body, { headers: { "content-length": `${explorer.bytes.length}` } });
+    return breakingOff(tab!);
   };
   await explorer.visit({ first }, async (visit) => {
-    const tab = await visit.open();
+    tab = await visit.open();
     await tab.row("tiny.gguf").getByRole("button", { name: "Load" }).click();
     await tab.says("#problem", /the connection breaks after .* load it again to begin anew/);
     assert(asked >= 3 && asked < 10, `asked ${asked} times`);

@@ -206,7 +206,7 @@ Deno.test("explorer: names and text are never markup", async () => {
     assertEquals(await tab.text("#model-name"), name);
     await tab.generate("<script>document.title='owned'</script><img src=x>", 4);
     assertEquals(await tab.page.locator("#tokens script, #tokens img, #model-name *, .plain-text img").count(), 0);
-    await tab.page.locator("#kv-heads").press("End");
+    await tab.press("#kv-heads", "End");
     await tab.says("#regroup-says", /% of the weight/);
     assertEquals(await tab.page.title(), "Heed explorer");
   });
@@ -253,7 +253,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         await tab.load();
         assertEquals(await faults(tab), [], "empty");
         await tab.generate("a text\nof two lines", 120);
-        await tab.page.locator("#kv-heads").press("End");
+        await tab.press("#kv-heads", "End");
         await tab.says("#regroup-says", /% of the weight/);
         await tab.switchTo("scalar");
         await tab.says("#difference-says", /logits differ/);

@@ -1,4 +1,4 @@
-/** The store draws what changed, once a frame; what takes long is spread over several, and rests. */
+/** The store draws what changed in the next frame; what takes long and has a place is spread over several, and rests. */
 import { assertEquals } from "@std/assert";
 import { Store } from "../src/page/store.ts";
 
@@ -84,15 +84,18 @@ Deno.test("store: a view is drawn at once, then once a frame when a part of it h
   assertEquals(frames.pass(), false);
 });
 
-Deno.test("store: what takes long is spread over frames, and each view sees the state as it is by then", () => {
+Deno.test("store: what has a place is spread over frames, and each view sees the state as it is by then", () => {
   using frames = new Frames();
+  using sights = new Sights();
   const store = new Store({ a: 0 });
   const drawn: string[] = [];
   for (const name of ["first", "second", "third"]) {
+    const place = {} as Element; // only handed on
     store.view(["a"], ({ a }) => {
       frames.clock += 20;
       drawn.push(`${name} ${a}`);
-    });
+    }, place);
+    sights.set(place, true);
   }
   drawn.length = 0;
   store.set({ a: 1 });
@@ -103,14 +106,43 @@ Deno.test("store: what takes long is spread over frames, and each view sees the 
   assertEquals(drawn, ["first 1", "second 2", "third 2", "first 2"]);
 });
 
+Deno.test("store: what has none is all drawn in the next frame, before the rest", () => {
+  using frames = new Frames();
+  using sights = new Sights();
+  const store = new Store({ a: 0 });
+  const drawn: string[] = [];
+  const draws = (name: string) => (): void => {
+    frames.clock += 20;
+    drawn.push(name);
+  };
+  const place = {} as Element; // only handed on
+  store.view(["a"], draws("chart"), place);
+  sights.set(place, true);
+  store.view(["a"], draws("button"));
+  store.view(["a"], draws("text"));
+  while (frames.pass()); // the chart is rested
+  drawn.length = 0;
+  store.set({ a: 1 });
+  frames.pass();
+  assertEquals(drawn, ["button", "text", "chart"]);
+  store.set({ a: 2 });
+  frames.pass();
+  assertEquals(drawn, ["button", "text", "chart", "button", "text"]);
+  while (frames.pass());
+  assertEquals(drawn, ["button", "text", "chart", "button", "text", "chart"]);
+});
+
 Deno.test("store: a view that took long rests thirty times as long, half a second at most, and is then drawn", () => {
   using frames = new Frames();
+  using sights = new Sights();
+  const place = {} as Element; // only handed on
   const store = new Store({ a: 0, took: 20 });
   const drawn: number[] = [];
   store.view(["a"], ({ took }) => {
     drawn.push(frames.clock);
     frames.clock += took;
-  });
+  }, place);
+  sights.set(place, true);
   const restAfter = (took: number): number => {
     store.set({ a: store.state.a + 1, took });
     while (frames.pass());

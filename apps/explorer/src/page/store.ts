@@ -1,23 +1,25 @@
 /**
  * The page's state in one place. Views say which parts they draw; after a change each view that is concerned is drawn once,
- * in a later frame. So that the page stays at hand whatever changes, a frame draws only so much as it has time for, a view
- * that took long rests before it is drawn again, as the state is by then, and one whose place is out of sight waits until
- * that is seen.
+ * in the next frame: what the page says and what can be pressed is never behind. Views that have a place of their own, such
+ * as charts, take longer and wait: until their place is in sight, until a frame has time for them, and until they have
+ * rested from the last time, so that the page stays at hand whatever changes. Then they draw the state as it is by then.
  */
 
 /** What draws some parts of the state. */
 interface View<S> {
   readonly parts: ReadonlySet<keyof S>;
   readonly draw: (state: S) => void;
+  /** Whether it waits for sight, time and rest. */
+  readonly canWait: boolean;
   /** Whether its place is in sight, or it has none. */
   isSeen: boolean;
   /** When it may be drawn again, by `performance.now()`. */
   restsUntil: number;
 }
 
-/** After as long as this a frame begins no further view; one view may take about as long again. */
+/** After as long as this a frame begins no further view that can wait; one view may take about as long again. */
 const FRAME_MS = 4;
-/** A view rests so many times as long as it took: charts of each token would leave the page no time for anything else. */
+/** Such a view rests so many times as long as it took: charts of each token would leave the page no time for anything else. */
 const REST = 30;
 /** And no longer than this, lest one that was slow once seem to be stuck. */
 const MOST_REST_MS = 500;
@@ -57,10 +59,16 @@ export class Store<S extends object> {
   /**
    * Draws at once, and then whenever one of the parts has changed.
    *
-   * @param place where it draws, if that is worth drawing only while it is in sight
+   * @param place where it draws, if that takes long and is worth it only while it is in sight
    */
   view(parts: readonly (keyof S)[], draw: (state: S) => void, place?: Element): void {
-    const view: View<S> = { parts: new Set(parts), draw, isSeen: place === undefined, restsUntil: 0 };
+    const view: View<S> = {
+      parts: new Set(parts),
+      draw,
+      canWait: place !== undefined,
+      isSeen: place === undefined,
+      restsUntil: 0,
+    };
     this.#views.push(view);
     draw(this.#state);
     if (place === undefined) return;
@@ -88,16 +96,22 @@ export class Store<S extends object> {
 
   #draw(): void {
     this.#isFrameAsked = false;
-    const start = performance.now();
-    for (const view of this.#waiting) {
+    const waiting = [...this.#waiting];
+    for (const view of waiting.filter(({ canWait }) => !canWait)) this.#drawOne(view);
+    const start = performance.now(); // one that can wait is drawn at least
+    for (const view of waiting.filter(({ canWait, isSeen }) => canWait && isSeen)) {
       const now = performance.now();
       if (now - start > FRAME_MS) break;
-      if (!view.isSeen || now < view.restsUntil) continue;
-      this.#waiting.delete(view);
-      view.draw(this.#state);
+      if (now < view.restsUntil) continue;
+      this.#drawOne(view);
       const end = performance.now();
       view.restsUntil = end + Math.min(REST * (end - now), MOST_REST_MS);
     }
     this.#askForFrame();
+  }
+
+  #drawOne(view: View<S>): void {
+    this.#waiting.delete(view);
+    view.draw(this.#state);
   }
 }

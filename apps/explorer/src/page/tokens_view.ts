@@ -29,10 +29,8 @@ export function tokensView(store: PageStore): void {
     drawTokens(box, now, drawn);
     drawn = now;
   });
-  store.view(["model", "tokens", "token", "key", "weights", "head"], (state) => {
-    shade(box, state);
-    say(says, sentence(state));
-  });
+  store.view(["tokens", "token", "key", "weights", "head"], (state) => shade(box, state), box);
+  store.view(["model", "tokens", "token", "weights", "head"], (state) => say(says, sentence(state)));
   store.view(["token"], ({ token, follows }) => {
     const chip = chipOf(box, token);
     if (chip !== undefined && !follows) reveal(box, chip);
