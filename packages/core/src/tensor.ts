@@ -652,14 +652,20 @@ export class Tensor {
     return ops.vectorNorm(this, options);
   }
 
+  /** The largest element, `[]`. */
+  max(): Tensor;
   /** Largest elements along a dim, with indices. */
-  max(dim: number, keepdim = false): ops.SortResult {
-    return ops.max(this, dim, keepdim);
+  max(dim: number, keepdim?: boolean): ops.SortResult;
+  max(dim?: number, keepdim?: boolean): Tensor | ops.SortResult {
+    return dim === undefined ? ops.max(this) : ops.max(this, dim, keepdim);
   }
 
+  /** The smallest element, `[]`. */
+  min(): Tensor;
   /** Smallest elements along a dim, with indices. */
-  min(dim: number, keepdim = false): ops.SortResult {
-    return ops.min(this, dim, keepdim);
+  min(dim: number, keepdim?: boolean): ops.SortResult;
+  min(dim?: number, keepdim?: boolean): Tensor | ops.SortResult {
+    return dim === undefined ? ops.min(this) : ops.min(this, dim, keepdim);
   }
 
   /** Running sums. */

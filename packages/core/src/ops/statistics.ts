@@ -7,7 +7,7 @@ import type { Tensor } from "../tensor.ts";
 import { noGrad } from "../grad/no_grad.ts";
 import { FOREIGN_DIM_OPTIONS } from "./option_names.ts";
 import { gather } from "./primitives/gather.ts";
-import { amax, argmax, argmin, type ReduceOptions, sum } from "./primitives/reduce.ts";
+import { amax, amin, argmax, argmin, type ReduceOptions, sum } from "./primitives/reduce.ts";
 import type { SortResult } from "./primitives/sort.ts";
 import { where } from "./primitives/where.ts";
 
@@ -102,17 +102,33 @@ export function vectorNorm(x: Tensor, options: VectorNormOptions = {}): Tensor {
   });
 }
 
-function extremeAlong(index: (x: Tensor, options: { dim: number; keepdim: boolean }) => Tensor) {
-  return (x: Tensor, dim: number, keepdim = false): SortResult =>
-    tidy(() => {
+/** `torch.max` and `torch.min`: of all elements, or along a dim with indices. */
+interface Extreme {
+  /** Of all elements, `[]`; equal ones share the gradient. @throws {ShapeError} when there are none */
+  (x: Tensor): Tensor;
+  /** Along a dim, and the index (i32) of the first of each. @throws {ShapeError} over no elements */
+  (x: Tensor, dim: number, keepdim?: boolean): SortResult;
+}
+
+function extreme(
+  ofAll: (x: Tensor) => Tensor,
+  index: (x: Tensor, options: { dim: number; keepdim: boolean }) => Tensor,
+): Extreme {
+  function of(x: Tensor): Tensor;
+  function of(x: Tensor, dim: number, keepdim?: boolean): SortResult;
+  function of(x: Tensor, dim?: number, keepdim = false): Tensor | SortResult {
+    if (dim === undefined) return ofAll(x);
+    return tidy(() => {
       if (x.rank === 0) return { values: x.clone(), indices: index(x, { dim, keepdim }) };
       const kept = index(x.detach(), { dim, keepdim: true });
       const values = gather(x, dim, kept);
       return keepdim ? { values, indices: kept } : { values: values.squeeze(dim), indices: kept.squeeze(dim) };
     });
+  }
+  return of;
 }
 
-/** The largest elements along a dim, and the index (i32) of the first of each (`torch.max` with a dim). */
-export const max: (x: Tensor, dim: number, keepdim?: boolean) => SortResult = extremeAlong(argmax);
-/** The smallest elements along a dim, and the index (i32) of the first of each. */
-export const min: (x: Tensor, dim: number, keepdim?: boolean) => SortResult = extremeAlong(argmin);
+/** The largest element, or those along a dim with their indices. */
+export const max: Extreme = extreme(amax, argmax);
+/** The smallest element, or those along a dim with their indices. */
+export const min: Extreme = extreme(amin, argmin);

@@ -94,6 +94,7 @@ const REDUCED: readonly Differentiable[] = [
   one("softmax", (x) => core.softmax(x, 0)),
   one("logSoftmax", (x) => core.logSoftmax(x, 1)),
   one("max", (x) => core.max(x, 1).values),
+  one("max of all", (x) => core.max(x)),
   one("sort", (x) => core.sort(x, { dim: 1 }).values),
   one("topk", (x) => core.topk(x, 2, { dim: 1 }).values),
   { name: "rmsNorm", shapes: [[2, 5], [5]], fn: (_, x, weight) => core.rmsNorm(x!, { weight, eps: 1e-6 }) },

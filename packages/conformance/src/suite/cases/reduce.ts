@@ -121,11 +121,24 @@ const LONG: SuiteCase = {
   },
 };
 
+/** Without a dim, extremes are of all elements. */
+const OF_ALL: SuiteCase = {
+  name: "reduce/max and min of all elements",
+  run: (c) => {
+    const x = c.operand([3, 5]);
+    return [
+      { what: "max", got: core.max(x.tensor), want: reduce(x.dense, [0, 1], false, REDUCTIONS.max) },
+      { what: "min", got: core.min(x.tensor), want: reduce(x.dense, [0, 1], false, REDUCTIONS.min) },
+    ];
+  },
+};
+
 /** Cases of reductions and scans. */
 export const REDUCE_CASES: readonly SuiteCase[] = [
   ...(Object.keys(REDUCERS) as (keyof typeof REDUCERS)[]).flatMap(casesOf), // keys() forgets the key type
   ...[[7], [3, 5], [2, 3, 5]].flatMap((shape) => [...argCases("argmax", shape), ...argCases("argmin", shape)]),
   ...[[7], [3, 5], [2, 3, 5], [0, 3]].flatMap(scanCases),
   EMPTY,
+  OF_ALL,
   LONG,
 ];
