@@ -64,7 +64,17 @@ export class Actions {
     } catch (error) {
       if (!(error instanceof WorkerError) || error.kind !== NO_WEBGPU) throw error;
       this.#store.set({ problem: `${error.message}. The model runs on WebAssembly instead.`, backend: "wasm" });
+      return await this.#loadInstead(source, error.message);
+    }
+  }
+
+  /** @param why the chosen backend is not there: told beside what goes wrong now */
+  async #loadInstead(source: ModelSource, why: string): Promise<ModelFacts> {
+    try {
       return await this.worker.call("load", { source, backend: "wasm" });
+    } catch (error) {
+      if (!(error instanceof WorkerError) || error.kind === "AbortError") throw error;
+      throw new WorkerError(error.kind, `${why}. ${error.message}`);
     }
   }
 
