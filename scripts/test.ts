@@ -94,11 +94,20 @@ export function readCounts(output: string): Counts | undefined {
   return undefined;
 }
 
-/** A stage's counts together with how it ended: one that counts nothing is one check, and failing is never silent. */
+/**
+ * A stage's counts together with how it ended: one that has none is one check, failing is never silent, and one that
+ * counted nothing has failed.
+ */
 export function judge(counts: Counts | undefined, success: boolean): Counts {
   if (counts === undefined) return { passed: success ? 1 : 0, failed: success ? 0 : 1, skipped: 0 };
-  return success || counts.failed > 0 ? counts : { ...counts, failed: 1 };
+  const ran = counts.passed + counts.failed + counts.skipped > 0;
+  return (success && ran) || counts.failed > 0 ? counts : { ...counts, failed: 1 };
 }
+
+/** Several times what any stage takes on two busy cores. */
+const STAGE_MS = 40 * 60_000;
+/** How long after a stage's end its output is read on: what it left running may hold the pipe. */
+const REST_MS = 5_000;
 
 async function runStage(stage: Stage): Promise<Counts> {
   const command = new Deno.Command(Deno.execPath(), {
@@ -108,15 +117,20 @@ async function runStage(stage: Stage): Promise<Counts> {
     stdin: "null",
     stdout: "piped",
     stderr: "inherit",
+    signal: AbortSignal.timeout(STAGE_MS),
   });
   const child = command.spawn();
-  const decoder = new TextDecoder();
+  const [reader, decoder] = [child.stdout.getReader(), new TextDecoder()];
   let output = "";
-  for await (const chunk of child.stdout) {
-    await Deno.stdout.write(chunk);
-    output += decoder.decode(chunk, { stream: true });
-  }
+  const reading = (async () => {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      await Deno.stdout.write(part.value);
+      output += decoder.decode(part.value, { stream: true });
+    }
+  })();
   const { success } = await child.status;
+  await Promise.race([reading, new Promise((resolve) => Deno.unrefTimer(setTimeout(resolve, REST_MS)))]);
+  await reader.cancel();
   return judge(readCounts(output), success);
 }
 

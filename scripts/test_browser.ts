@@ -104,7 +104,7 @@ async function run({ values }: CommandLine<typeof OPTIONS>): Promise<void> {
   const { passed, failed, skipped, failures } = await runPage(address, threads).finally(() => server.shutdown());
   for (const failure of failures) console.error(failure);
   console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
-  if (failed > 0) Deno.exit(1);
+  if (failed > 0 || passed === 0) Deno.exit(1);
 }
 
 if (import.meta.main) await runScript({ help: HELP, options: OPTIONS }, run);

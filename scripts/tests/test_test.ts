@@ -30,3 +30,8 @@ Deno.test("a stage that ends badly has failed, whatever it counted", () => {
   assertEquals(judge({ passed: 5, failed: 0, skipped: 1 }, false), { passed: 5, failed: 1, skipped: 1 });
   assertEquals(judge({ passed: 5, failed: 2, skipped: 1 }, false), { passed: 5, failed: 2, skipped: 1 });
 });
+
+Deno.test("a stage that was to count and ran nothing has failed", () => {
+  assertEquals(judge({ passed: 0, failed: 0, skipped: 0 }, true), { passed: 0, failed: 1, skipped: 0 });
+  assertEquals(judge({ passed: 0, failed: 0, skipped: 1 }, true), { passed: 0, failed: 0, skipped: 1 });
+});
