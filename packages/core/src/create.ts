@@ -10,7 +10,7 @@ import { encodeBf16, encodeF16 } from "./half.ts";
 import { filled } from "./ops/primitives/fill.ts";
 import { integers, normalOf, uniformOf } from "./ops/primitives/random.ts";
 import { checkShape, numelOf, type Shape } from "./shape.ts";
-import type { NestedNumbers, TypedArray } from "./read.ts";
+import type { NestedNumbers } from "./read.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** Where and as what a tensor is made. */
@@ -40,13 +40,18 @@ export function resolveBackend(backend: Backend | undefined): Backend {
 /** A boolean too counts as a number, 0 or 1. */
 export type NestedValues = number | boolean | readonly NestedValues[];
 
+/** Any typed array, Float16Array among them where there is one; a DataView is none. */
+export type NumberArray = (ArrayBufferView & ArrayLike<number>) | BigInt64Array | BigUint64Array;
+
 /**
  * A tensor of given values (`torch.tensor`).
  *
  * @param values a number, nested arrays, or a typed array with `options.shape`
- * @param options dtype: that of the typed array, bool for booleans, else f32
+ * @param options dtype: that of the typed array (i32 for integers but bytes), bool for booleans, else f32. Ints cut
+ *   fractions off
  * @throws {ShapeError} when rows differ in length, or the shape does not hold as many values
- * @throws {DTypeError} for block dtypes, which come as bytes: see `fromBytes`
+ * @throws {DTypeError} for values that an int dtype does not hold, NaN too, for a DataView, and for block dtypes, which
+ *   come as bytes: see `fromBytes`
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
@@ -58,22 +63,23 @@ export type NestedValues = number | boolean | readonly NestedValues[];
  * ```
  */
 export function tensor(
-  values: NestedValues | NestedNumbers | TypedArray,
+  values: NestedValues | NestedNumbers | NumberArray,
   options: CreateOptions & { shape?: Shape } = {},
 ): Tensor {
   const typed = ArrayBuffer.isView(values);
   const flat: number[] = [];
   const found = typed ? [values.length] : flatten(values, flat);
+  const own = typed ? dtypeOfArray(values) : hasBoolean(values) ? "bool" : "f32";
   const shape = options.shape ?? found;
-  const data: ArrayLike<number> = typed ? values : flat;
+  const data = typed ? numbersOf(values) : flat;
   checkShape("make a tensor", shape);
   if (numelOf(shape) !== data.length) {
     throw new ShapeError(
       `Cannot make a tensor ${showShape(shape)} of ${data.length} values: it holds ${numelOf(shape)}`,
     );
   }
-  const dtype = options.dtype ?? (typed ? dtypeOfArray(values) : hasBoolean(values) ? "bool" : "f32");
-  return fromBytes(encode(data, dtype), shape, dtype, options);
+  const dtype = options.dtype ?? own;
+  return fromBytes(encode(data, shape, dtype), shape, dtype, options);
 }
 
 /** The shape of nested arrays, and their numbers in order. */
@@ -105,15 +111,37 @@ function hasBoolean(values: NestedValues | NestedNumbers): boolean {
   return typeof values === "boolean";
 }
 
-function dtypeOfArray(values: TypedArray): DType {
-  if (values instanceof Float32Array) return "f32";
-  if (values instanceof Float64Array) return "f64";
-  if (values instanceof Int32Array) return "i32";
-  return "u8";
+const ARRAY_DTYPES: ReadonlyMap<string, DType> = new Map<string, DType>([
+  ["Float16Array", "f16"], // by its name only: Node 22 and Safari lack it
+  ["Float32Array", "f32"],
+  ["Float64Array", "f64"],
+  ["Uint8Array", "u8"],
+  ["Uint8ClampedArray", "u8"],
+  ["Int8Array", "i32"],
+  ["Int16Array", "i32"],
+  ["Uint16Array", "i32"],
+  ["Int32Array", "i32"],
+  ["Uint32Array", "i32"],
+  ["BigInt64Array", "i32"],
+  ["BigUint64Array", "i32"],
+]);
+
+function dtypeOfArray(values: ArrayBufferView): DType {
+  const name = Object.prototype.toString.call(values).slice("[object ".length, -1); // also of a subclass, as Buffer is
+  const dtype = ARRAY_DTYPES.get(name);
+  if (dtype !== undefined) return dtype;
+  throw new DTypeError(
+    `Cannot make a tensor of a ${name}: it takes typed arrays, as Float32Array; use fromBytes for bytes`,
+  );
 }
 
-/** Canonical bytes of numbers. @throws {DTypeError} for block dtypes */
-function encode(data: ArrayLike<number>, dtype: DType): Uint8Array {
+function numbersOf(values: NumberArray): ArrayLike<number> {
+  const isBig = values instanceof BigInt64Array || values instanceof BigUint64Array;
+  return isBig ? Float64Array.from<bigint>(values, Number) : values;
+}
+
+/** Canonical bytes of numbers. @throws {DTypeError} for block dtypes, and for what an int dtype does not hold */
+function encode(data: ArrayLike<number>, shape: Shape, dtype: DType): Uint8Array {
   const { kind } = dtypeInfo(dtype);
   if (kind === "block") {
     throw new DTypeError(
@@ -123,14 +151,28 @@ function encode(data: ArrayLike<number>, dtype: DType): Uint8Array {
   const bytes = new Uint8Array(byteLengthOf(dtype, data.length));
   if (dtype === "f32") new Float32Array(bytes.buffer).set(data);
   else if (dtype === "f64") new Float64Array(bytes.buffer).set(data);
-  else if (dtype === "i32") new Int32Array(bytes.buffer).set(data);
-  else if (dtype === "u8") bytes.set(data);
+  else if (dtype === "i32") encodeWhole(data, shape, dtype, new Int32Array(bytes.buffer));
+  else if (dtype === "u8") encodeWhole(data, shape, dtype, bytes);
   else if (dtype === "bool") { for (let i = 0; i < data.length; i++) bytes[i] = data[i] === 0 ? 0 : 1; }
   else {
     const encodeHalf = dtype === "f16" ? encodeF16 : encodeBf16;
     encodeHalf(Float32Array.from(data), 0, new Uint16Array(bytes.buffer), 0, data.length);
   }
   return bytes;
+}
+
+/** Whole numbers, fractions cut off. @throws {DTypeError} for the first that would come out as another */
+function encodeWhole(data: ArrayLike<number>, shape: Shape, dtype: "i32" | "u8", into: Int32Array | Uint8Array): void {
+  into.set(data);
+  if (data.constructor === into.constructor) return;
+  for (let i = 0; i < data.length; i++) {
+    if (into[i] === Math.trunc(data[i]!)) continue;
+    const at = shape.map((size, dim) => Math.floor(i / numelOf(shape.slice(dim + 1))) % size);
+    throw new DTypeError(
+      `Cannot make ${dtype} ${showShape(shape)} with ${data[i]} at ${showShape(at)}: it holds whole numbers from ` +
+        `${dtype === "i32" ? "-2147483648 to 2147483647" : "0 to 255"}; clamp it first, or use f32`,
+    );
+  }
 }
 
 /**
@@ -270,20 +312,30 @@ export interface RandomOptions extends CreateOptions {
   readonly seed: number;
 }
 
-/** Uniform in [0, 1) (`torch.rand`). */
+/** Draws have a shape and a seed; callers without types may leave all options out. @throws {ShapeError} */
+function checkDraws(op: string, shape: Shape, options: RandomOptions | undefined): void {
+  checkShape(op, shape);
+  if (options?.seed !== undefined) return;
+  throw new ShapeError(
+    `Cannot ${op} ${showShape(shape)} without a seed: there is no hidden one; pass { seed: 0 }, ` +
+      `and { backend } unless setDefaultBackend named one`,
+  );
+}
+
+/** Uniform in [0, 1) (`torch.rand`). @throws {ShapeError} without a seed */
 export function rand(shape: Shape, options: RandomOptions): Tensor {
-  checkShape("rand", shape);
+  checkDraws("rand", shape, options);
   return uniformOf(resolveBackend(options.backend), shape, options.seed, options.dtype ?? "f32");
 }
 
-/** Normal with mean 0 and variance 1 (`torch.randn`). */
+/** Normal with mean 0 and variance 1 (`torch.randn`). @throws {ShapeError} without a seed */
 export function randn(shape: Shape, options: RandomOptions): Tensor {
-  checkShape("randn", shape);
+  checkDraws("randn", shape, options);
   return normalOf(resolveBackend(options.backend), shape, options.seed, options.dtype ?? "f32");
 }
 
-/** Whole numbers (i32) in `[low, high)` (`torch.randint`). */
+/** Whole numbers (i32) in `[low, high)` (`torch.randint`). @throws {ShapeError} without a seed */
 export function randint(low: number, high: number, shape: Shape, options: RandomOptions): Tensor {
-  checkShape("randint", shape);
+  checkDraws("randint", shape, options);
   return integers(resolveBackend(options.backend), shape, options.seed, low, high);
 }

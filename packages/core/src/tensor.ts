@@ -220,6 +220,11 @@ export class Tensor {
     return header(this);
   }
 
+  /** What `JSON.stringify` writes: the same line, as elements lie with the backend. */
+  toJSON(): string {
+    return header(this);
+  }
+
   // Conversion and writing
 
   /** The same elements in another dtype. */
@@ -241,7 +246,7 @@ export class Tensor {
     return ops.contiguous(this);
   }
 
-  /** Writes another tensor into this one's elements, which its base and views see. */
+  /** Writes another tensor into this one's elements, which its base and views see. No gradient flows through it. */
   copy_(source: Tensor): Tensor {
     return ops.copy_(this, source);
   }

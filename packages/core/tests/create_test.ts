@@ -44,6 +44,77 @@ Deno.test("tensor: shape and dtype come from the values", async () => {
   }
 });
 
+Deno.test("tensor: every typed array keeps its numbers, in the dtype that is nearest", async () => {
+  class Bytes extends Uint8Array {} // as Node's Buffer
+  const cases = [
+    { x: tensor(Uint8ClampedArray.of(0, 255), { backend }), dtype: "u8", values: [0, 255] },
+    { x: tensor(Bytes.of(1, 255), { backend }), dtype: "u8", values: [1, 255] },
+    { x: tensor(Int8Array.of(-128, 127), { backend }), dtype: "i32", values: [-128, 127] },
+    { x: tensor(Int16Array.of(-300, 300), { backend }), dtype: "i32", values: [-300, 300] },
+    { x: tensor(Uint16Array.of(0, 65535), { backend }), dtype: "i32", values: [0, 65535] },
+    { x: tensor(Uint32Array.of(0, 2147483647), { backend }), dtype: "i32", values: [0, 2147483647] },
+    { x: tensor(BigInt64Array.of(-5n, 70000n), { backend }), dtype: "i32", values: [-5, 70000] },
+    { x: tensor(BigUint64Array.of(7n), { backend }), dtype: "i32", values: [7] },
+    { x: tensor(BigInt64Array.of(3000000000n), { backend, dtype: "f64" }), dtype: "f64", values: [3e9] },
+    { x: tensor(Uint32Array.of(3000000000), { backend, dtype: "f64" }), dtype: "f64", values: [3e9] },
+    { x: tensor(Int32Array.of(7, 255), { backend, dtype: "u8" }), dtype: "u8", values: [7, 255] },
+  ];
+  for (const { x, dtype, values } of cases) assertEquals([x.dtype, await x.toArray()], [dtype, values]);
+});
+
+Deno.test({
+  name: "tensor: a Float16Array is f16",
+  ignore: !("Float16Array" in globalThis),
+  fn: async () => {
+    using x = tensor(Float16Array.of(0.1, -65504, Infinity, -0), { backend });
+    assertEquals([x.dtype, await x.toArray()], ["f16", [0.0999755859375, -65504, Infinity, -0]]);
+  },
+});
+
+Deno.test("tensor: fractions given to an int dtype are cut off, as in PyTorch", async () => {
+  assertEquals(await tensor([1.7, -1.7], { backend, dtype: "i32" }).toArray(), [1, -1]);
+  assertEquals(await tensor(Float32Array.of(-0.5, 255.5), { backend, dtype: "u8" }).toArray(), [0, 255]);
+});
+
+Deno.test("tensor: a value that the dtype does not hold is refused, with its place", () => {
+  const own = createScalarBackend();
+  const i32 = "whole numbers from -2147483648 to 2147483647; clamp it first, or use f32";
+  const u8 = "whole numbers from 0 to 255; clamp it first, or use f32";
+  const cases: readonly [make: () => unknown, message: string][] = [
+    [
+      () => tensor([1, 3e9], { backend: own, dtype: "i32" }),
+      `Cannot make i32 [2] with 3000000000 at [1]: it holds ${i32}`,
+    ],
+    [() => tensor(NaN, { backend: own, dtype: "i32" }), `Cannot make i32 [] with NaN at []: it holds ${i32}`],
+    [
+      () => tensor([-Infinity], { backend: own, dtype: "u8" }),
+      `Cannot make u8 [1] with -Infinity at [0]: it holds ${u8}`,
+    ],
+    [
+      () => tensor([[300, -1]], { backend: own, dtype: "u8" }),
+      `Cannot make u8 [1, 2] with 300 at [0, 0]: it holds ${u8}`,
+    ],
+    [
+      () => tensor(Int32Array.of(1, 2, 3, 4, -1, 6), { backend: own, dtype: "u8", shape: [2, 3] }),
+      `Cannot make u8 [2, 3] with -1 at [1, 1]: it holds ${u8}`,
+    ],
+    [
+      () => tensor(Uint32Array.of(1, 2147483648), { backend: own }),
+      `Cannot make i32 [2] with 2147483648 at [1]: it holds ${i32}`,
+    ],
+    [
+      () => tensor(BigInt64Array.of(-(2n ** 40n)), { backend: own }),
+      `Cannot make i32 [1] with -1099511627776 at [0]: it holds ${i32}`,
+    ],
+    [
+      () => tensor(new DataView(new ArrayBuffer(8)) as never, { backend: own }),
+      "Cannot make a tensor of a DataView: it takes typed arrays, as Float32Array; use fromBytes for bytes",
+    ],
+  ];
+  for (const [make, message] of cases) assertEquals(assertThrows(make, DTypeError).message, message);
+  assertEquals(own.memory.liveStorages, 0);
+});
+
 Deno.test("tensor: rows that differ are refused, at any depth", () => {
   const refuse = (values: number[][][] | (number | number[])[]) =>
     assertThrows(() => tensor(values, { backend }), ShapeError).message;
@@ -145,6 +216,19 @@ Deno.test("the same seed gives the same draws, another seed others", async () =>
   assert([...first[0]!].every((v) => v >= 0 && v < 1));
   assert([...first[2]!].every((v) => Number.isInteger(v) && v >= -3 && v < 4));
   assertEquals(await rand([2, 4], { backend, seed: 1 }).view([8]).data(), first[0]); // shape does not matter
+});
+
+Deno.test("no seed is taken that was not given", () => {
+  const none = undefined as never;
+  for (const [op, draw] of Object.entries({ rand, randn, randint: randint.bind(undefined, 0, 2) })) {
+    for (const options of [none, { backend } as never]) {
+      assertEquals(
+        assertThrows(() => draw([2], options), ShapeError).message,
+        `Cannot ${op} [2] without a seed: there is no hidden one; pass { seed: 0 }, and { backend } unless ` +
+          `setDefaultBackend named one`,
+      );
+    }
+  }
 });
 
 Deno.test("no backend is taken that was not named", () => {

@@ -524,8 +524,69 @@ function disposed(...shape: number[]): Tensor {
   return x;
 }
 
+/** Numbers one by one, as PyTorch takes them, and settings where one number goes. */
+const STRANGE_LISTS: readonly Refusal[] = ([
+  [(x, n) => x.view(n), "view [2, 3] as"],
+  [(x, n) => x.reshape(n), "reshape [2, 3] as"],
+  [(x, n) => x.expand(n), "expand [2, 3] to"],
+  [(x, n) => x.permute(n), "permute [2, 3] by"],
+  [(x, n) => x.repeat(n), "repeat [2, 3] by"],
+  [(x, n) => x.unflatten(1, n), "unflatten [2, 3] into"],
+  [(x, n) => x.asStrided(n, [1]), "asStrided [2, 3] as"],
+  [(x, n) => x.asStrided([2], n), "asStrided [2, 3] with strides"],
+  [(x, n) => pad(x, n), "pad [2, 3] by"],
+  [(_, n) => zeros(n, untyped(3)), "make zeros"],
+  [(_, n) => full(n, 3, { backend }), "fill"],
+  [(_, n) => randn(n, { seed: 0, backend }), "randn"],
+  [(_, n) => tensor([1, 2], { shape: n, backend }), "make a tensor"],
+  [(_, n) => fromBytes(new Uint8Array(8), n, "f32", { backend }), "make a tensor"],
+] as const satisfies readonly (readonly [(x: Tensor, n: never) => unknown, string])[]).map(([run, what]) => [
+  () => run(t(2, 3), untyped(2)),
+  ShapeError,
+  `Cannot ${what} 2: it takes a list; put its numbers in brackets, as [2]`,
+]);
+
+const STRANGE_DIMS: readonly Refusal[] = [
+  [
+    () => t(2, 3).view(untyped(undefined)),
+    ShapeError,
+    "Cannot view [2, 3] as undefined: it takes a list; put its numbers in brackets, as [2, 3]",
+  ],
+  [
+    () => t(2, 3).split(untyped("1")),
+    ShapeError,
+    'Cannot split [2, 3] by "1": it takes a list; put its numbers in brackets, as [2, 3]',
+  ],
+  [
+    () => t(2, 3).softmax(untyped({ dim: -1 })),
+    ShapeError,
+    "Cannot softmax [2, 3] along dim an object of Object: a dim is a plain number from -2 to 1",
+  ],
+  [
+    () => t(2, 3).logSoftmax(untyped(undefined)),
+    ShapeError,
+    "Cannot logSoftmax [2, 3] along dim undefined: a dim is a plain number from -2 to 1",
+  ],
+  [
+    () => t(2, 3).sum({ dim: untyped("1") }),
+    ShapeError,
+    'Cannot sum [2, 3] along dim "1": a dim is a plain number from -2 to 1',
+  ],
+  [
+    () => t(2, 3).flip(untyped({ dims: [0] })),
+    ShapeError,
+    "Cannot flip [2, 3] along dim an object of Object: a dim is a plain number from -2 to 1",
+  ],
+  [
+    () => t(2, 3).squeeze(untyped(null)),
+    ShapeError,
+    "Cannot squeeze [2, 3] along dim null: a dim is a plain number from -2 to 1",
+  ],
+];
+
 /** What is no tensor, or none any more. */
 const STRANGE_OPERANDS: readonly Refusal[] = [
+  [() => t(2).copy_(untyped(3)), DTypeError, "Cannot copy into [2] with 3: it is a Tensor; make one with tensor()"],
   [() => t(2, 2).matmul(untyped(3)), DTypeError, "Cannot matmul [2, 2] with 3: it is a Tensor; make one with tensor()"],
   [
     () => t(2).add(untyped(undefined)),
@@ -602,7 +663,15 @@ const STRANGE_OPERANDS: readonly Refusal[] = [
   ],
 ];
 
-for (const [call, type, message] of [...REFUSALS, ...STRANGE_OPTIONS, ...STRANGE_OPERANDS]) {
+for (
+  const [call, type, message] of [
+    ...REFUSALS,
+    ...STRANGE_OPTIONS,
+    ...STRANGE_LISTS,
+    ...STRANGE_DIMS,
+    ...STRANGE_OPERANDS,
+  ]
+) {
   Deno.test(message, () => {
     assertEquals(assertThrows(call, type).message, message);
   });

@@ -136,6 +136,11 @@ Deno.test("format: a view prints its own elements, blocks the floats they hold",
   assertEquals((await blocks.format()).startsWith("tensor([[0., 0., "), true);
 });
 
+Deno.test("in JSON a tensor is its line", () => {
+  using x = zeros([2, 3], { backend });
+  assertEquals(JSON.stringify({ x }), '{"x":"Tensor(shape=[2, 3], dtype=f32, backend=scalar)"}');
+});
+
 Deno.test("format leaves nothing alive, and toString reads nothing", async () => {
   using x = zeros([4, 400], { backend }).requiresGrad_();
   const { liveStorages } = backend.memory;

@@ -89,6 +89,24 @@ Deno.test("a write through a view is seen, and a write to what was not saved is 
   assertEquals(await x.grad!.toArray(), [1, 1]);
 });
 
+Deno.test("what requires a gradient is written by a detached alias, or without gradients", async () => {
+  const w = parameter([1, 2]);
+  const out = zeros([4], { backend });
+  const tripled = w.mul(3);
+  const error = assertThrows(() => out.narrow(0, 0, 2).copy_(tripled), DTypeError);
+  assertEquals(
+    error.message,
+    "Cannot copy [2] into [2]: the source requires a gradient, and none flows through writing; use cat, where or " +
+      "scatter, or copy source.detach()",
+  );
+  assertEquals(await out.toArray(), [0, 0, 0, 0]);
+  out.narrow(0, 0, 2).copy_(tripled.detach());
+  noGrad(() => out.narrow(0, 2, 2).copy_(w));
+  assertEquals(await out.toArray(), [3, 6, 1, 2]);
+  w.mul(3).cat([zeros([2], { backend })]).sum().add(w.sum()).backward(); // the way that the message names
+  assertEquals(await w.grad!.toArray(), [4, 4]);
+});
+
 Deno.test("a parameter refuses writes; its detached alias takes them", async () => {
   const x = parameter([1, 2]);
   assertThrows(() => x.fill_(0), DTypeError, "write to target.detach()");

@@ -68,22 +68,26 @@ export function prepare(
   const { blockMask } = options;
   const { batch, heads } = sizes;
   const kinds = blockMask?.kinds.expand([batch, heads, ...blockMask.kinds.shape.slice(2)]);
-  const extras: readonly (readonly [AttentionExtra, Tensor | undefined])[] = [
-    ["mask", mask === undefined ? undefined : splitHeads(mask, keyHeads, options)],
-    ["alibiSlopes", perHead(options.alibiSlopes)],
-    ["sinks", perHead(options.sinks)],
-    ["keyLengths", options.keyLengths?.to("i32")],
-    ["keyPositions", view.keyPositions],
-    ["pageTable", view.pageTable],
-    ["blockKinds", kinds === undefined ? undefined : splitHeads(kinds, keyHeads, options)],
-    ["blockTable", blockMask?.table],
-  ];
-  const given = extras.filter((extra): extra is readonly [AttentionExtra, Tensor] => extra[1] !== undefined);
+  const inputs = [splitHeads(query, keyHeads, options), view.keys, view.values];
+  const extras: AttentionExtra[] = [];
+  const add = (name: AttentionExtra, x: Tensor | undefined) => {
+    if (x === undefined) return;
+    extras.push(name);
+    inputs.push(x);
+  };
+  add("mask", mask === undefined ? undefined : splitHeads(mask, keyHeads, options));
+  add("alibiSlopes", perHead(options.alibiSlopes));
+  add("sinks", perHead(options.sinks));
+  add("keyLengths", options.keyLengths?.to("i32"));
+  add("keyPositions", view.keyPositions);
+  add("pageTable", view.pageTable);
+  add("blockKinds", kinds === undefined ? undefined : splitHeads(kinds, keyHeads, options));
+  add("blockTable", blockMask?.table);
   const { dropout = 0, seed = 0, scoreMod } = options;
   return {
-    inputs: [splitHeads(query, keyHeads, options), view.keys, view.values, ...given.map(([, tensor]) => tensor)],
+    inputs,
     attrs: {
-      extras: given.map(([name]) => name),
+      extras,
       keyCount: sizes.keyCount,
       scale: options.scale ?? 1 / Math.sqrt(sizes.size),
       softcap: options.softcap ?? 0,

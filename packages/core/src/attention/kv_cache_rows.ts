@@ -4,6 +4,7 @@
  */
 import { zeros } from "../create.ts";
 import { noGrad } from "../grad/no_grad.ts";
+import { tidy } from "../memory.ts";
 import type { Tensor } from "../tensor.ts";
 import type { KeyValueView } from "./kv_cache.ts";
 import type { KvLayerKind } from "./kv_cache_layer.ts";
@@ -53,10 +54,10 @@ export class KvRows implements KvPair {
 
   /** @ignore Writes rows from `start` on, converting as needed. */
   write(start: number, keys: Tensor, values: Tensor): void {
-    using intoKeys = this.keys.narrow(2, start, keys.shape[2]!);
-    using intoValues = this.values.narrow(2, start, values.shape[2]!);
-    intoKeys.copy_(keys);
-    intoValues.copy_(values);
+    tidy(() => {
+      this.keys.narrow(2, start, keys.shape[2]!).copy_(keys);
+      this.values.narrow(2, start, values.shape[2]!).copy_(values);
+    });
   }
 
   /** @ignore Writes `count` rows of another layer's, from its row `from` on. */

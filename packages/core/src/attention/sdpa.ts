@@ -57,7 +57,8 @@ export function scaledDotProductAttention(
   key: Tensor | KeyValueView,
   ...rest: (Tensor | AttentionOptions | undefined)[]
 ): Tensor {
-  return run(query, key, rest).output;
+  const { view, options, cached } = asView(key, rest);
+  return tidy(() => attend(prepare(query, view, options, cached), options, {}).output);
 }
 
 /**
@@ -97,16 +98,16 @@ export function attention(
   key: Tensor | KeyValueView,
   ...rest: (Tensor | AttentionOptions | undefined)[]
 ): AttentionResult<AttentionReturns> {
-  return run(query, key, rest, true);
+  const { view, options: { returns = {}, ...options }, cached } = asView(key, rest);
+  checkReturns(returns);
+  return tidy(() => attend(prepare(query, view, options, cached), options, returns));
 }
 
-/** Both functions and both signatures of each. */
-function run(
-  query: Tensor,
+/** Both signatures as one. */
+function asView(
   key: Tensor | KeyValueView,
   [first, second]: readonly (Tensor | AttentionOptions | undefined)[],
-  handsOut = false,
-): AttentionResult<AttentionReturns> {
+): { view: KeyValueView; options: AttentionOptions & { returns?: AttentionReturns }; cached: boolean } {
   const cached = isView(key);
   const values = first as Tensor; // by the signatures
   const view = cached
@@ -114,11 +115,7 @@ function run(
     : key instanceof Tensor
     ? viewOf(key, values)
     : { keys: key, values, keyCount: 0, tokens: 0 };
-  const given = (cached ? first : second) as (AttentionOptions & { returns?: AttentionReturns }) | undefined; // likewise
-  if (!handsOut) return tidy(() => attend(prepare(query, view, given ?? {}, cached), given ?? {}, {}));
-  const { returns = {}, ...options } = given ?? {};
-  checkReturns(returns);
-  return tidy(() => attend(prepare(query, view, options, cached), options, returns));
+  return { view, options: (cached ? first : second) as AttentionOptions | undefined ?? {}, cached }; // likewise
 }
 
 function isView(key: Tensor | KeyValueView): key is KeyValueView {

@@ -16,7 +16,10 @@ export function leakyRelu(x: Tensor, slope = 0.01): Tensor {
 
 /** `x` above 0, `alpha * (e^x - 1)` below. */
 export function elu(x: Tensor, alpha = 1): Tensor {
-  return tidy(() => where(x.gt(0), x, x.minimum(0).expm1().mul(alpha)));
+  return tidy(() => {
+    const above = x.gt(0);
+    return where(above, x, x.maskedFill(above, 0).expm1().mul(alpha));
+  });
 }
 
 /** `log(1 + e^x)`, without overflow. */
@@ -75,12 +78,15 @@ export function geglu(gate: Tensor, up: Tensor, approximate: "none" | "tanh" = "
   return tidy(() => gelu(gate, approximate).mul(up));
 }
 
-/** x held between bounds; a bound left out does not hold. NaN stays. */
+/**
+ * x held between bounds; a bound left out does not hold. NaN stays. The gradient is 0 at a bound and beyond, as in
+ * PyTorch 2.15.
+ */
 export function clamp(x: Tensor, bounds: { min?: number | null; max?: number | null }): Tensor {
   checkNames("clamp", bounds, { min: true, max: true });
   const { min = null, max = null } = bounds;
   return tidy(() => {
-    const above = min === null ? x.clone() : where(x.lt(min), min, x);
-    return max === null ? above : where(above.gt(max), max, above);
+    const above = min === null ? x.clone() : where(x.le(min), min, x);
+    return max === null ? above : where(above.ge(max), max, above);
   });
 }

@@ -30,11 +30,10 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
       `Cannot linear ${showShape(x.shape)} with a weight ${showShape(weight.shape)}: last sizes must agree`,
     );
   }
-  using turned = weight.t();
-  const product = matmul(x, turned);
-  if (bias === undefined) return product;
-  using unbiased = product;
-  return unbiased.add(bias);
+  return tidy(() => {
+    const product = matmul(x, weight.t());
+    return bias === undefined ? product : product.add(bias);
+  });
 }
 
 /** Two matrices. @throws {ShapeError} for other ranks, or when inner dimensions differ */

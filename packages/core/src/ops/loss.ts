@@ -1,10 +1,11 @@
-/** Losses (`torch.nn.functional`), with the reduction over all rows. */
+/** Losses (`torch.nn.functional`), with the reduction over all rows; of halves in f32, rounded once. */
 import { checkNames, DTypeError, ShapeError, showShape, showValue } from "../errors.ts";
 import { tidy } from "../memory.ts";
 import { sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { logSoftmax } from "./fused/softmax.ts";
 import { gatherFor } from "./primitives/gather.ts";
+import { inWide } from "./wide.ts";
 
 /** How losses of rows become one number. */
 export type Reduction = "mean" | "sum" | "none";
@@ -70,8 +71,8 @@ export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntro
     const smooth = labelSmoothing === 0 ? picked : picked.sub(logProbabilities.mean({ dim: 1 }).mul(labelSmoothing));
     const losses = smooth.maskedFill(counts.logicalNot(), 0);
     if (reduction === "none") return losses;
-    const total = losses.sum();
-    return reduction === "sum" ? total : total.div(counts.to(total.dtype).sum());
+    if (reduction === "sum") return losses.sum();
+    return inWide(losses, losses.dtype, (rows) => rows.sum().div(counts.to(rows.dtype).sum()));
   });
 }
 
@@ -84,7 +85,10 @@ export function mseLoss(a: Tensor, b: Tensor, options: { reduction?: Reduction }
     throw new ShapeError(`Cannot mseLoss ${showShape(a.shape)} with ${showShape(b.shape)}: shapes differ`);
   }
   return tidy(() => {
-    const losses = a.sub(b).square();
-    return reduction === "none" ? losses : reduction === "sum" ? losses.sum() : losses.mean();
+    const difference = a.sub(b);
+    return inWide(difference, difference.dtype, (d) => {
+      const losses = d.square();
+      return reduction === "none" ? losses : reduction === "sum" ? losses.sum() : losses.mean();
+    });
   });
 }

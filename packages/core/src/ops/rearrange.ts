@@ -3,10 +3,10 @@ import { allocate, checkTensor, commonBackend } from "../dispatch.ts";
 import { ShapeError, showShape, showValue } from "../errors.ts";
 import { record, type Vjp } from "../grad/node.ts";
 import { tidy } from "../memory.ts";
-import { normalizeDim, normalizeDims, numelOf, type Shape } from "../shape.ts";
+import { checkIsList, normalizeDim, normalizeDims, numelOf, type Shape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { resultType } from "./primitives/binary.ts";
-import { alias, copy_ } from "./primitives/copy.ts";
+import { alias, copy_, copyValues } from "./primitives/copy.ts";
 import { filled } from "./primitives/fill.ts";
 import { indexSelect } from "./primitives/gather.ts";
 import { expand, unsqueeze } from "./views/expand.ts";
@@ -47,7 +47,7 @@ export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
     let start = 0;
     for (const t of parts) {
       const [from, length] = [start, t.shape[at]!];
-      copy_(narrow(joined, at, from, length), t);
+      copyValues(narrow(joined, at, from, length), t);
       vjps.push((grad) => narrow(grad, at, from, length));
       start += length;
     }
@@ -74,6 +74,7 @@ export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
  * @throws {ShapeError} when there are fewer counts than dims
  */
 export function repeat(x: Tensor, counts: readonly number[]): Tensor {
+  checkIsList("repeat", counts, x.shape, "by");
   const lead = counts.length - x.rank;
   if (lead < 0 || counts.some((n) => !Number.isInteger(n) || n < 0)) {
     throw new ShapeError(
@@ -153,6 +154,7 @@ export function roll(x: Tensor, shifts: number | readonly number[], dims?: numbe
  * @throws {ShapeError} when pairs are incomplete, too many, or cut more than there is
  */
 export function pad(x: Tensor, padding: readonly number[], value = 0): Tensor {
+  checkIsList("pad", padding, x.shape, "by");
   const before = x.shape.map((_, i) => padding[2 * (x.rank - 1 - i)] ?? 0);
   const after = x.shape.map((_, i) => padding[2 * (x.rank - 1 - i) + 1] ?? 0);
   const shape: Shape = x.shape.map((size, i) => size + before[i]! + after[i]!);

@@ -1,5 +1,8 @@
-/** Reductions composed of others: means, variances, log-sum-exp, vector norms, extremes with their indices. */
-import { isFloat } from "../dtype.ts";
+/**
+ * Reductions composed of others: means, variances, log-sum-exp, vector norms, extremes with their indices. Of halves they
+ * are computed in f32 and rounded once.
+ */
+import { type DType, isFloat } from "../dtype.ts";
 import { checkNames, DTypeError, showShape } from "../errors.ts";
 import { tidy } from "../memory.ts";
 import { normalizeDims } from "../shape.ts";
@@ -10,6 +13,7 @@ import { gather } from "./primitives/gather.ts";
 import { amax, amin, argmax, argmin, type ReduceOptions, sum } from "./primitives/reduce.ts";
 import type { SortResult } from "./primitives/sort.ts";
 import { where } from "./primitives/where.ts";
+import { inWide } from "./wide.ts";
 
 const REDUCE_OPTIONS = { dim: true, keepdim: true, dtype: true } as const satisfies Record<keyof ReduceOptions, true>;
 
@@ -17,18 +21,26 @@ function count(op: string, x: Tensor, options: ReduceOptions): number {
   return normalizeDims(op, options.dim, x.shape).reduce((n, d) => n * x.shape[d]!, 1);
 }
 
-function checkFloat(op: string, x: Tensor): void {
-  if (!isFloat(x.dtype)) {
+/** The dtype of the result: the one asked for, or x's. @throws {DTypeError} unless it is of floats */
+function floatDType(op: string, x: Tensor, asked: DType | undefined): DType {
+  if (asked !== undefined && !isFloat(asked)) {
+    throw new DTypeError(
+      `Cannot ${op} ${x.dtype} ${showShape(x.shape)} in ${asked}: its results are floats; use "f32"`,
+    );
+  }
+  if (asked === undefined && !isFloat(x.dtype)) {
     throw new DTypeError(`Cannot ${op} ${x.dtype} ${showShape(x.shape)}: it takes floats; use to("f32")`);
   }
+  return asked ?? x.dtype;
 }
 
-/** The mean over dims. @throws {DTypeError} when x is not of floats */
+/** The mean over dims. @throws {DTypeError} when x is not of floats and no dtype of floats is asked for */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   checkNames("mean", options, REDUCE_OPTIONS, FOREIGN_DIM_OPTIONS);
   x.checkAlive("mean");
-  checkFloat("mean", x);
-  return tidy(() => sum(x, options).div(count("mean", x, options)));
+  const dtype = floatDType("mean", x, options.dtype);
+  const { dim, keepdim } = options;
+  return inWide(x, dtype, (h) => sum(h, { dim, keepdim }).div(count("mean", x, options)));
 }
 
 /** Settings of `variance` and `std`. */
@@ -42,34 +54,42 @@ const VARIANCE_OPTIONS = {
   correction: true,
 } as const satisfies Record<keyof VarianceOptions, true>;
 
-/** The variance over dims (`torch.var`). @throws {DTypeError} when x is not of floats */
+/** The variance over dims (`torch.var`). @throws {DTypeError} when x is not of floats and no dtype of floats is asked for */
 export function variance(x: Tensor, options: VarianceOptions = {}): Tensor {
   checkNames("variance", options, VARIANCE_OPTIONS, FOREIGN_DIM_OPTIONS);
-  checkFloat("variance", x);
-  return tidy(() => {
-    const centred = x.sub(mean(x, { dim: options.dim, keepdim: true }));
-    const freedom = Math.max(0, count("variance", x, options) - (options.correction ?? 1));
-    return sum(centred.square(), { dim: options.dim, keepdim: options.keepdim }).div(freedom);
-  });
+  return inWide(x, floatDType("variance", x, options.dtype), (h) => varianceOf(h, options));
 }
 
-/** The standard deviation over dims. @throws {DTypeError} when x is not of floats */
+/** The variance in x's own dtype. */
+function varianceOf(x: Tensor, { dim, keepdim, correction = 1 }: VarianceOptions): Tensor {
+  const centred = x.sub(mean(x, { dim, keepdim: true }));
+  const freedom = Math.max(0, count("variance", x, { dim }) - correction);
+  return sum(centred.square(), { dim, keepdim }).div(freedom);
+}
+
+/**
+ * The standard deviation over dims; the gradient is 0 where all elements are equal.
+ *
+ * @throws {DTypeError} when x is not of floats and no dtype of floats is asked for
+ */
 export function std(x: Tensor, options: VarianceOptions = {}): Tensor {
   checkNames("std", options, VARIANCE_OPTIONS, FOREIGN_DIM_OPTIONS);
-  return tidy(() => variance(x, options).sqrt());
+  const dtype = floatDType("std", x, options.dtype);
+  return inWide(x, dtype, (h) => root(varianceOf(h, options), (square) => square.sqrt()));
 }
 
-/** `log(sum(exp(x)))` over dims, without overflow; rows of -Infinity give -Infinity. */
+/** `log(sum(exp(x)))` over dims, without overflow; rows of -Infinity give -Infinity, ints and bools count as f32. */
 export function logsumexp(x: Tensor, options: ReduceOptions = {}): Tensor {
   checkNames("logsumexp", options, REDUCE_OPTIONS, FOREIGN_DIM_OPTIONS);
-  if (!isFloat(x.dtype)) return tidy(() => logsumexp(x.to("f32"), options));
-  return tidy(() => {
+  const dtype = floatDType("logsumexp", x, options.dtype ?? (isFloat(x.dtype) ? undefined : "f32"));
+  const { dim, keepdim } = options;
+  return inWide(x, dtype, (h) => {
     const top = noGrad(() => {
-      const max = amax(x, { dim: options.dim, keepdim: true });
+      const max = amax(h, { dim, keepdim: true });
       return max.maskedFill(max.isfinite().logicalNot(), 0);
     });
-    const kept = x.sub(top).exp().sum({ dim: options.dim, keepdim: true }).log().add(top);
-    return options.keepdim === true ? kept : kept.reshape(sum(x.detach(), options).shape);
+    const kept = h.sub(top).exp().sum({ dim, keepdim: true }).log().add(top);
+    return keepdim === true ? kept : kept.reshape(sum(h.detach(), { dim }).shape);
   });
 }
 
@@ -87,23 +107,27 @@ export interface VectorNormOptions extends ReduceOptions {
 
 const VECTOR_NORM_OPTIONS = { ...REDUCE_OPTIONS, p: true } as const satisfies Record<keyof VectorNormOptions, true>;
 
-/** The p-norm over dims (`torch.linalg.vector_norm`). @throws {DTypeError} when x is not of floats */
+/**
+ * The p-norm over dims (`torch.linalg.vector_norm`).
+ *
+ * @throws {DTypeError} when x is not of floats and no dtype of floats is asked for
+ */
 export function vectorNorm(x: Tensor, options: VectorNormOptions = {}): Tensor {
   checkNames("vectorNorm", options, VECTOR_NORM_OPTIONS, FOREIGN_DIM_OPTIONS);
-  checkFloat("vectorNorm", x);
-  const { p = 2, ...over } = options;
-  return tidy(() => {
-    if (p === Infinity) return x.abs().amax(over);
-    if (p === -Infinity) return x.abs().amin(over);
-    if (p === 0) return x.ne(0).to(x.dtype).sum(over);
-    if (p === 1) return x.abs().sum(over);
-    if (p === 2) return root(x.square().sum(over), (sum) => sum.sqrt());
-    return root(x.abs().pow(p).sum(over), (sum) => sum.pow(1 / p));
+  const { p = 2, dim, keepdim } = options;
+  const over = { dim, keepdim };
+  return inWide(x, floatDType("vectorNorm", x, options.dtype), (h) => {
+    if (p === Infinity) return h.abs().amax(over);
+    if (p === -Infinity) return h.abs().amin(over);
+    if (p === 0) return h.ne(0).to(h.dtype).sum(over);
+    if (p === 1) return h.abs().sum(over);
+    if (p === 2) return root(h.square().sum(over), (sum) => sum.sqrt());
+    return root(h.abs().pow(p).sum(over), (sum) => sum.pow(1 / p));
   });
 }
 
 /** `torch.max` and `torch.min`: of all elements, or along a dim with indices. */
-interface Extreme {
+export interface Extreme {
   /** Of all elements, `[]`; equal ones share the gradient. @throws {ShapeError} when there are none */
   (x: Tensor): Tensor;
   /** Along a dim, and the index (i32) of the first of each. @throws {ShapeError} over no elements */

@@ -156,6 +156,19 @@ const REPEATED_INDEX: SuiteCase = {
   },
 };
 
+/** More places than some devices' loops have turns. */
+const LONG_INDEX: SuiteCase = {
+  name: "scatter/add 70000 elements in turns into two",
+  run: (c) => {
+    const n = 70_000;
+    const x = c.operand([2], { dtype: "i32" });
+    const source = c.operand([n], { dtype: "i32", values: new Float64Array(n).fill(1) });
+    const index = c.operand([n], { dtype: "i32", values: Float64Array.from({ length: n }, (_, i) => i % 2) });
+    const want = oracle.scatter(x.dense, 0, index.dense, source.dense, "add");
+    return { got: core.scatterAdd(x.tensor, 0, index.tensor, source.tensor), want, dtype: "i32" };
+  },
+};
+
 function sortCases(shape: readonly number[], dtype: PlainDType): SuiteCase[] {
   return layoutsFor(shape).flatMap((layout) =>
     shape.flatMap((size, dim) =>
@@ -215,6 +228,7 @@ export const INDEXING_CASES: readonly (SuiteCase | AsyncSuiteCase)[] = [
   EMBEDDING,
   ...SHAPES.flatMap((shape) => [...scatterCases(shape, "add"), ...scatterCases(shape, "set")]),
   REPEATED_INDEX,
+  LONG_INDEX,
   ...searchCases(),
   ...outsideCases(),
   ...SHAPES.flatMap((shape) => [...sortCases(shape, "f32"), ...sortCases(shape, "i32")]),

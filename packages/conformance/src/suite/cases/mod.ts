@@ -9,11 +9,13 @@ import { CHOOSE_CAST_CASES } from "./choose_cast.ts";
 import { GRADIENT_CASES } from "./gradients.ts";
 import { INDEXING_CASES } from "./indexing.ts";
 import { MATMUL_CASES } from "./matmul.ts";
+import { NUMBER_CASES } from "./numbers.ts";
 import { RANDOM_CASES } from "./random.ts";
 import { REDUCE_CASES } from "./reduce.ts";
 import { ROPE_CASES } from "./rope.ts";
 import { ROW_CASES } from "./rows.ts";
 import { SPECIAL_CASES } from "./special_values.ts";
+import { STATISTIC_CASES } from "./statistics.ts";
 import { UNARY_CASES } from "./unary.ts";
 import { WRITE_CASES } from "./write.ts";
 
@@ -23,7 +25,9 @@ export const SUITE: readonly (SuiteCase | AsyncSuiteCase)[] = [
   ...CHOOSE_CAST_CASES,
   ...UNARY_CASES,
   ...BINARY_CASES,
+  ...NUMBER_CASES,
   ...REDUCE_CASES,
+  ...STATISTIC_CASES,
   ...MATMUL_CASES,
   ...INDEXING_CASES,
   ...RANDOM_CASES,

@@ -1,12 +1,23 @@
 /**
  * Elementwise functions of two tensors, or of a tensor and a number, with broadcasting and PyTorch's promotion.
  * Gradients come back in the broadcast shape; the backward walk sums what broadcasting repeated.
+ *
+ * A number keeps its value, whatever the tensor's dtype can hold:
+ *
+ * - beside halves, arithmetic is in f32 where the half would round the number, and the result is rounded once;
+ * - beside ints, `div` and numbers with a fraction are in f32; a whole number in `add sub mul` counts modulo 2^8 or 2^32,
+ *   as the results do (`u8 3 + -1` is 2, `u8 3 + 300` is 47), in `pow` it must fit, in `maximum minimum` it stops at
+ *   the ends of the range, and comparisons are right for any.
+ *
+ * Comparisons of floats round the number to the tensor's dtype: an f16 made from 0.1 equals 0.1.
  */
 import type { BinaryOp } from "../../backend.ts";
 import { call, checkTensor } from "../../dispatch.ts";
 import { type DType, dtypeInfo, promoteTypes } from "../../dtype.ts";
 import { DTypeError, showShape } from "../../errors.ts";
 import { record, type Vjp } from "../../grad/node.ts";
+import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "../../half.ts";
+import { tidy } from "../../memory.ts";
 import { broadcastShapes, sameShape, type Shape } from "../../shape.ts";
 import { Tensor, type TensorLike } from "../../tensor.ts";
 import { expandedLayout } from "../views/expand.ts";
@@ -31,12 +42,61 @@ function rankOf(x: Tensor): number {
   return KIND_RANK[dtypeInfo(x.dtype).kind];
 }
 
-/** A number beside a tensor: of the tensor's dtype where that can hold its kind. */
+/** The dtype a tensor and a number meet in: the number counts only when its kind is higher. */
+function numberType(a: Tensor, number: Tensor): DType {
+  return rankOf(number) <= rankOf(a) ? a.dtype : number.dtype;
+}
+
+/** A number as an element beside a tensor's: of the tensor's dtype where that can hold its kind, at its nearest value. */
 export function scalarLike(value: number, x: Tensor): Tensor {
   const { kind } = dtypeInfo(x.dtype);
   const whole = Number.isInteger(value);
   const dtype = kind === "float" ? x.dtype : !whole ? "f32" : kind === "int" ? x.dtype : "i32";
   return filled(x.backend, [], dtype, value);
+}
+
+/** A number in arithmetic with x, such that no value is lost before the op. */
+function termFor(op: BinaryOp, value: number, x: Tensor): Tensor {
+  if (op === "maximum" || op === "minimum") return scalarLike(value, x);
+  const { kind } = dtypeInfo(x.dtype);
+  if (kind === "float") return filled(x.backend, [], holds(x.dtype, value) ? x.dtype : "f32", value);
+  if (op === "div" || !Number.isInteger(value)) return filled(x.backend, [], "f32", value);
+  const dtype = x.dtype === "u8" ? "u8" : "i32";
+  const wrapped = wrap(dtype, value);
+  if (op === "pow" && wrapped !== value) {
+    throw new DTypeError(
+      `Cannot pow ${x.dtype} ${showShape(x.shape)} with ${value}: the exponent does not fit ${dtype}; use to("f32")`,
+    );
+  }
+  return filled(x.backend, [], dtype, wrapped);
+}
+
+/** Whether a dtype is one of the two halves. */
+export function isHalf(dtype: DType): boolean {
+  return dtype === "f16" || dtype === "bf16";
+}
+
+/** Whether a float dtype holds a number as well as f32 does. */
+function holds(dtype: DType, value: number): boolean {
+  if (dtype === "f16") return Object.is(f16ToF32(f32ToF16(value)), value);
+  if (dtype === "bf16") return Object.is(bf16ToF32(f32ToBf16(value)), value);
+  return true;
+}
+
+/** A whole number modulo the range of an int dtype; bools count as i32. */
+function wrap(dtype: DType, value: number): number {
+  return dtype === "u8" ? value & 0xff : value | 0;
+}
+
+/** Larger than any int, and an f32 of it is too. */
+const BEYOND_INTS = 2 ** 32;
+
+/** A number to compare x with: one outside the range of x's ints stands beyond all of them. */
+function boundFor(value: number, x: Tensor): Tensor {
+  if (!Number.isInteger(value) || dtypeInfo(x.dtype).kind === "float" || wrap(x.dtype, value) === value) {
+    return scalarLike(value, x);
+  }
+  return filled(x.backend, [], "f32", value < 0 ? -BEYOND_INTS : BEYOND_INTS);
 }
 
 /** Casts and broadcasts both operands, runs the kernel, and lets go of what it made for that. */
@@ -45,9 +105,7 @@ function run(op: BinaryOp, a: Tensor, b: Tensor, compute: DType, output: DType):
     return call("binary", [a, b], a.shape, output, { op });
   }
   const shape = b.rank === 0 ? a.shape : broadcastShapes(op, a.shape, b.shape);
-  using wideA = fit(op, a, compute, shape);
-  using wideB = fit(op, b, compute, shape);
-  return call("binary", [wideA, wideB], shape, output, { op });
+  return tidy(() => call("binary", [fit(op, a, compute, shape), fit(op, b, compute, shape)], shape, output, { op }));
 }
 
 /** x without its gradient, cast and broadcast: what a kernel call needs of an operand. */
@@ -56,9 +114,7 @@ export function fit(op: string, x: Tensor, dtype: DType, shape: Shape): Tensor {
   if (x.dtype === dtype) {
     return new Tensor(x.storage, sameShape(x.shape, shape) ? x.layout : expandedLayout(x.layout, shape));
   }
-  using plain = x.detach();
-  using converted = cast(plain, dtype);
-  return fit(op, converted, dtype, shape);
+  return tidy(() => fit(op, cast(x.detach(), dtype), dtype, shape));
 }
 
 function checkPlain(op: string, a: Tensor, b: unknown): asserts b is Tensor {
@@ -74,31 +130,43 @@ function checkPlain(op: string, a: Tensor, b: unknown): asserts b is Tensor {
 function arithmetic(op: BinaryOp, vjps: readonly [Vjp, Vjp], saves: boolean): Binary {
   return (a, b) => {
     if (typeof b === "number") {
-      using scalar = scalarLike(b, a);
-      return arithmeticOf(op, a, scalar, vjps, saves);
+      return tidy(() => {
+        const number = termFor(op, b, a);
+        checkPlain(op, a, number);
+        return arithmeticOf(op, a, number, numberType(a, number), vjps, saves);
+      });
     }
-    return arithmeticOf(op, a, b, vjps, saves);
+    checkPlain(op, a, b);
+    return arithmeticOf(op, a, b, resultType(a, b), vjps, saves);
   };
 }
 
-function arithmeticOf(op: BinaryOp, a: Tensor, b: Tensor, vjps: readonly [Vjp, Vjp], saves: boolean): Tensor {
-  checkPlain(op, a, b);
-  let dtype = resultType(a, b);
-  if (op === "div" && dtypeInfo(dtype).kind !== "float") dtype = "f32";
+function arithmeticOf(
+  op: BinaryOp,
+  a: Tensor,
+  b: Tensor,
+  met: DType,
+  vjps: readonly [Vjp, Vjp],
+  saves: boolean,
+): Tensor {
+  const dtype = op === "div" && dtypeInfo(met).kind !== "float" ? "f32" : met;
   if (dtype === "bool" && op === "sub") {
     throw new DTypeError(`Cannot sub bool ${showShape(a.shape)} with bool ${showShape(b.shape)}: use logicalXor`);
   }
-  const out = run(op, a, b, dtype, dtype);
+  const widens = a.dtype !== b.dtype && isHalf(dtype) && (a.rank === 0 || b.rank === 0);
+  const out = widens ? inF32(op, a, b, dtype) : run(op, a, b, dtype, dtype);
   return a.requiresGrad || b.requiresGrad ? record(op, out, [a, b], vjps, saves ? [a, b] : []) : out;
+}
+
+/** A half and a scalar that it may not hold, a number's among them: one rounding, as PyTorch has it. */
+function inF32(op: BinaryOp, a: Tensor, b: Tensor, dtype: DType): Tensor {
+  return tidy(() => cast(run(op, a, b, "f32", "f32"), dtype));
 }
 
 /** Comparisons and logic: bool out, no gradient. */
 function comparison(op: BinaryOp): Binary {
   return (a, b) => {
-    if (typeof b === "number") {
-      using scalar = scalarLike(b, a);
-      return comparisonOf(op, a, scalar);
-    }
+    if (typeof b === "number") return tidy(() => comparisonOf(op, a, boundFor(b, a)));
     return comparisonOf(op, a, b);
   };
 }
@@ -113,17 +181,17 @@ function share(grad: Tensor, wins: Tensor, ties: Tensor): Tensor {
   return grad.mul(wins.to(grad.dtype).add(ties.to(grad.dtype).mul(0.5)));
 }
 
-/** `a + b`. */
+/** `a + b`; ints wrap. */
 export const add: (a: Tensor, b: TensorLike) => Tensor = arithmetic("add", [
   (grad) => grad.detach(),
   (grad) => grad.detach(),
 ], false);
-/** `a - b`. */
+/** `a - b`; ints wrap. */
 export const sub: (a: Tensor, b: TensorLike) => Tensor = arithmetic("sub", [
   (grad) => grad.detach(),
   (grad) => grad.neg(),
 ], false);
-/** `a * b`. */
+/** `a * b`; ints wrap. */
 export const mul: (a: Tensor, b: TensorLike) => Tensor = arithmetic("mul", [
   (grad, [, b]) => grad.mul(b!),
   (grad, [a]) => grad.mul(a!),
@@ -131,9 +199,9 @@ export const mul: (a: Tensor, b: TensorLike) => Tensor = arithmetic("mul", [
 /** `a / b`; ints give f32. */
 export const div: (a: Tensor, b: TensorLike) => Tensor = arithmetic("div", [
   (grad, [, b]) => grad.div(b!),
-  (grad, [a, b]) => grad.mul(a!).div(b!.square()).neg(),
+  (grad, [a, b]) => grad.mul(a!.div(b!).div(b!)).neg(), // no square of b, which may be too large for its dtype
 ], true);
-/** `a ^ b`; at 0^0 the gradient of the base is 0. */
+/** `a ^ b`; at 0^0 the gradient of the base is 0. @throws {DTypeError} when a number does not fit the ints it is to raise */
 export const pow: (a: Tensor, b: TensorLike) => Tensor = arithmetic("pow", [
   (grad, [a, b]) => grad.mul(b!.mul(a!.pow(b!.sub(1)))).maskedFill(b!.eq(0), 0),
   (grad, [a, b]) => grad.mul(a!.pow(b!)).mul(a!.log()).maskedFill(a!.eq(0), 0),

@@ -5,10 +5,12 @@
  * q8_0 is the one block dtype that can be written: a block's scale follows from its own 32 elements alone, so whole
  * blocks may be rounded where they lie, as GGML's reference does it (quant/q8_0.ts). It is what caches are kept in.
  */
-import { allocate, call, callInto, commonBackend } from "../../dispatch.ts";
+import { allocate, call, callInto, checkTensor, commonBackend } from "../../dispatch.ts";
 import { type BlockDType, type DType, dtypeInfo, isBlock } from "../../dtype.ts";
 import { BackendError, DTypeError, ShapeError, showShape } from "../../errors.ts";
+import { isGradEnabled } from "../../grad/no_grad.ts";
 import { record } from "../../grad/node.ts";
+import { tidy } from "../../memory.ts";
 import { Tensor } from "../../tensor.ts";
 import { fit } from "./binary.ts";
 
@@ -61,26 +63,41 @@ export function clone(x: Tensor): Tensor {
 
 /**
  * Writes `source`, broadcast and cast, into `target`'s elements; every view of them sees it. A q8_0 target is quantised
- * to; blocks of q8_0 that lie alike in both are moved as they are.
+ * to; blocks of q8_0 that lie alike in both are moved as they are. No gradient flows through what is written.
  *
  * @returns target itself
  * @throws {ShapeError} when source does not broadcast to target, or target repeats elements
- * @throws {DTypeError} when target requires a gradient or holds blocks of another dtype than q8_0
+ * @throws {DTypeError} when target requires a gradient, or source does and gradients are on, or target holds blocks of
+ *   another dtype than q8_0
  * @throws {BackendError} when target is a constant
  */
 export function copy_(target: Tensor, source: Tensor): Tensor {
+  checkTensor(() => `copy into ${showShape(target.shape)}`, source);
+  if (source.requiresGrad && isGradEnabled()) {
+    throw new DTypeError(
+      `Cannot copy ${showShape(source.shape)} into ${showShape(target.shape)}: the source requires a gradient, ` +
+        `and none flows through writing; use cat, where or scatter, or copy source.detach()`,
+    );
+  }
+  return copyValues(target, source);
+}
+
+/**
+ * @ignore `copy_` for callers who see to the source's gradient themselves.
+ * @throws {ShapeError} {DTypeError} {BackendError} as `copy_`, but for the source's gradient
+ */
+export function copyValues(target: Tensor, source: Tensor): Tensor {
   const shapes = () => `${showShape(source.shape)} into ${showShape(target.shape)}`; // only errors write it out
   checkWritable("copy", target, shapes, "q8_0");
-  using wide = fit("copy", source, source.dtype, target.shape);
-  commonBackend("copy", [target, wide]);
-  if (wide.storage !== target.storage) {
-    callInto("copy", [wide], [target], {});
-    return target;
-  }
-  const dtype = isBlock(wide.dtype) && wide.strides.at(-1) !== 1 ? "f32" : wide.dtype; // a copy holds whole rows
-  using apart = allocate(wide.backend, wide.shape, dtype); // they may overlap, and a kernel's output is no input
-  callInto("copy", [wide], [apart], {});
-  callInto("copy", [apart], [target], {});
+  tidy(() => {
+    const wide = fit("copy", source, source.dtype, target.shape);
+    commonBackend("copy", [target, wide]);
+    if (wide.storage !== target.storage) return callInto("copy", [wide], [target], {});
+    const dtype = isBlock(wide.dtype) && wide.strides.at(-1) !== 1 ? "f32" : wide.dtype; // a copy holds whole rows
+    const apart = allocate(wide.backend, wide.shape, dtype); // they may overlap, and a kernel's output is no input
+    callInto("copy", [wide], [apart], {});
+    callInto("copy", [apart], [target], {});
+  });
   return target;
 }
 

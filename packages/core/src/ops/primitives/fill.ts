@@ -6,6 +6,7 @@ import type { Backend } from "../../backend.ts";
 import { allocate, callFresh, callInto } from "../../dispatch.ts";
 import { type BlockDType, type DType, dtypeInfo, isBlock } from "../../dtype.ts";
 import { DTypeError, showShape } from "../../errors.ts";
+import { tidy } from "../../memory.ts";
 import type { Shape } from "../../shape.ts";
 import type { Tensor } from "../../tensor.ts";
 import { checkWritable } from "./copy.ts";
@@ -54,6 +55,5 @@ export function fill_(target: Tensor, value: number): Tensor {
     callInto("fill", [], [target], { value, step: 0 });
     return target;
   }
-  using one = filled(target.backend, [], target.dtype, value);
-  return target.copy_(one);
+  return tidy(() => target.copy_(filled(target.backend, [], target.dtype, value)));
 }

@@ -80,14 +80,13 @@ export function indexSelect(x: Tensor, dim: number, index: Tensor): Tensor {
 }
 
 function selectFor(op: string, x: Tensor, dim: number, index: Tensor): Tensor {
-  using wide = spreadIndex(index, x.shape, dim);
-  return gatherFor(op, x, dim, wide);
+  return tidy(() => gatherFor(op, x, dim, spreadIndex(index, x.shape, dim)));
 }
 
 /** A list of indices as an index of full rank: size n at `dim`, repeated (stride 0) along the others. */
 export function spreadIndex(index: Tensor, shape: Shape, dim: number): Tensor {
-  using column = reshape(index, shape.map((_, i) => i === dim ? index.numel : 1));
-  return expand(column, shape.with(dim, index.numel));
+  const column = shape.map((_, i) => i === dim ? index.numel : 1);
+  return tidy(() => expand(reshape(index, column), shape.with(dim, index.numel)));
 }
 
 /**
@@ -101,7 +100,8 @@ export function spreadIndex(index: Tensor, shape: Shape, dim: number): Tensor {
 export function embedding(weight: Tensor, ids: Tensor): Tensor {
   checkIndex("embedding", ids);
   if (weight.rank !== 2) throw new ShapeError(`Cannot embedding ${showShape(weight.shape)}: the table must be [V, E]`);
-  using list = reshape(ids, [ids.numel]);
-  using rows = selectFor("embedding", weight, 0, list);
-  return reshape(rows, [...ids.shape, weight.shape[1]!]);
+  return tidy(() => {
+    const rows = selectFor("embedding", weight, 0, reshape(ids, [ids.numel]));
+    return reshape(rows, [...ids.shape, weight.shape[1]!]);
+  });
 }

@@ -14,6 +14,7 @@ import { call, checkTensor } from "../../dispatch.ts";
 import { dtypeInfo } from "../../dtype.ts";
 import { DTypeError, ShapeError, showShape } from "../../errors.ts";
 import { record } from "../../grad/node.ts";
+import { tidy } from "../../memory.ts";
 import { broadcastShapes, numelOf, type Shape } from "../../shape.ts";
 import type { Tensor } from "../../tensor.ts";
 import { squeeze, unsqueeze } from "../views/expand.ts";
@@ -33,16 +34,8 @@ import { filled } from "./fill.ts";
  */
 export function matmul(a: Tensor, b: Tensor): Tensor {
   check(a, b);
-  if (a.rank === 1) {
-    using row = unsqueeze(a, 0);
-    using product = matmul(row, b);
-    return squeeze(product, b.rank === 1 ? 0 : -2);
-  }
-  if (b.rank === 1) {
-    using column = unsqueeze(b, 1);
-    using product = matmul(a, column);
-    return squeeze(product, -1);
-  }
+  if (a.rank === 1) return tidy(() => squeeze(matmul(unsqueeze(a, 0), b), b.rank === 1 ? 0 : -2));
+  if (b.rank === 1) return tidy(() => squeeze(matmul(a, unsqueeze(b, 1)), -1));
   if (b.rank === 2 && a.rank > 2) return foldBatch(a, b);
   return product(a, b);
 }
@@ -68,14 +61,12 @@ function check(a: Tensor, b: Tensor): void {
 
 /** One matrix for all batches: the batch dims fold into M, so that b is read once. */
 function foldBatch(a: Tensor, b: Tensor): Tensor {
-  const k = a.shape.at(-1)!;
-  using rows = reshape(a, [numelOf(a.shape.slice(0, -1)), k]);
-  using out = product(rows, b);
-  return reshape(out, [...a.shape.slice(0, -1), b.shape[1]!]);
+  const batch = a.shape.slice(0, -1);
+  return tidy(() => reshape(product(reshape(a, [numelOf(batch), a.shape.at(-1)!]), b), [...batch, b.shape[1]!]));
 }
 
 function product(a: Tensor, b: Tensor): Tensor {
-  const batch = broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2));
+  const batch = b.rank === 2 ? [] : broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2));
   const shape = [...batch, a.shape.at(-2)!, b.shape.at(-1)!];
   return record("matmul", run(a, b, batch, shape), [a, b], [
     (grad, [, right]) => matmul(grad, transpose(right!, -2, -1)),
@@ -86,7 +77,6 @@ function product(a: Tensor, b: Tensor): Tensor {
 function run(a: Tensor, b: Tensor, batch: Shape, shape: Shape): Tensor {
   if (a.shape.at(-1) === 0) return filled(a.backend, shape, a.dtype, 0); // an empty sum
   if (batch.length === 0) return call("matmul", [a, b], shape, a.dtype, {});
-  using wideA = fit("matmul", a, a.dtype, [...batch, ...a.shape.slice(-2)]);
-  using wideB = fit("matmul", b, b.dtype, [...batch, ...b.shape.slice(-2)]);
-  return call("matmul", [wideA, wideB], shape, a.dtype, {});
+  const wide = (x: Tensor) => fit("matmul", x, x.dtype, [...batch, ...x.shape.slice(-2)]);
+  return tidy(() => call("matmul", [wide(a), wide(b)], shape, a.dtype, {}));
 }

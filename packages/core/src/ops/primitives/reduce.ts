@@ -7,6 +7,7 @@ import { call } from "../../dispatch.ts";
 import { type DType, dtypeInfo, isFloat } from "../../dtype.ts";
 import { checkNames, DTypeError, ShapeError, showShape } from "../../errors.ts";
 import { record } from "../../grad/node.ts";
+import { tidy } from "../../memory.ts";
 import { normalizeDims, sameShape, type Shape } from "../../shape.ts";
 import type { Tensor } from "../../tensor.ts";
 import { FOREIGN_DIM_OPTIONS } from "../option_names.ts";
@@ -23,7 +24,7 @@ export interface ReduceOptions {
   readonly dim?: number | readonly number[] | undefined;
   /** Keep reduced dims as size 1. */
   readonly keepdim?: boolean | undefined;
-  /** The result's dtype, for sums and products. */
+  /** The result's dtype, which x is converted to first: for sums, products and what is made of them. */
   readonly dtype?: DType | undefined;
 }
 
@@ -63,10 +64,11 @@ function reduce(op: ReduceOp, x: Tensor, options: ReduceOptions): { out: Tensor;
     }
     return { out: filled(x.backend, shape, dtype, identity), dims };
   }
-  using source = fit(op, x, options.dtype ?? x.dtype, x.shape);
-  using ordered = permute(source, [...kept, ...dims]);
-  using flat = call("reduce", [ordered], kept.map((i) => x.shape[i]!), dtype, { op, dims: dims.length });
-  return { out: reshape(flat, shape), dims };
+  const out = tidy(() => {
+    const ordered = permute(fit(op, x, options.dtype ?? x.dtype, x.shape), [...kept, ...dims]);
+    return reshape(call("reduce", [ordered], kept.map((i) => x.shape[i]!), dtype, { op, dims: dims.length }), shape);
+  });
+  return { out, dims };
 }
 
 /** Spreads a gradient, or a result, back over the reduced dims. */
@@ -74,14 +76,20 @@ function spread(value: Tensor, shape: Shape, dims: readonly number[]): Tensor {
   return expand(reshape(value, keptShape(shape, dims)), shape);
 }
 
-/** The sum of elements. */
+/**
+ * The sum of elements, of ints and bools in i32, which wraps beyond 2^31 without a word: ask for `{ dtype: "f32" }`, or
+ * convert to f64 where the backend has it and each unit counts.
+ */
 export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
   const { out, dims } = reduce("sum", x, options);
   const { shape } = x;
   return record("sum", out, [x], [(grad) => spread(grad, shape, dims)]);
 }
 
-/** The product of elements; its gradient is right with zeros too, one element at a time being left out. */
+/**
+ * The product of elements; its gradient is right with zeros too, one element at a time being left out. Products of ints
+ * and bools are in i32 and wrap as `sum` does.
+ */
 export function prod(x: Tensor, options: ReduceOptions = {}): Tensor {
   const { out, dims } = reduce("prod", x, options);
   return record("prod", out, [x], [(grad, [saved]) => prodGradient(grad, saved!, dims)], [x]);
@@ -155,6 +163,5 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
   if (sameShape(x.shape, shape)) return alias(x);
   const lead = x.rank - shape.length;
   const dims = x.shape.map((_, i) => i).filter((i) => i < lead || (shape[i - lead] === 1 && x.shape[i] !== 1));
-  using summed = sum(x, { dim: dims, keepdim: true });
-  return reshape(summed, shape);
+  return tidy(() => reshape(sum(x, { dim: dims, keepdim: true }), shape));
 }

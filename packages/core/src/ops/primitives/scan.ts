@@ -1,4 +1,4 @@
-/** Running sums and products along a dim. Ints and bools give i32. */
+/** Running sums and products along a dim. Ints and bools give i32, which wraps beyond 2^31: convert to f32 or f64 first. */
 import { call } from "../../dispatch.ts";
 import { dtypeInfo, isFloat } from "../../dtype.ts";
 import { DTypeError, showShape } from "../../errors.ts";
@@ -19,12 +19,17 @@ function scan(op: "sum" | "prod", x: Tensor, dim: number): Tensor {
   return call("scan", [x], x.shape, isFloat(x.dtype) ? x.dtype : "i32", { op, dim: at });
 }
 
-/** Sums of all elements up to and including each one. @throws {ShapeError} when dim is out of range */
+/**
+ * Sums of all elements up to and including each one, of ints and bools in i32, which wraps: use `to("f32")` first where
+ * they may pass 2^31.
+ *
+ * @throws {ShapeError} when dim is out of range
+ */
 export function cumsum(x: Tensor, dim: number): Tensor {
   return record("cumsum", scan("sum", x, dim), [x], [(grad) => suffixSum(grad, dim)]);
 }
 
-/** Products of all elements up to and including each one; the gradient is right with zeros too. */
+/** Products of all elements up to and including each one, which wrap as sums do; the gradient is right with zeros too. */
 export function cumprod(x: Tensor, dim: number): Tensor {
   return record("cumprod", scan("prod", x, dim), [x], [(grad, [input]) => cumprodGradient(grad, input!, dim)], [x]);
 }

@@ -7,6 +7,7 @@ import { call } from "../../dispatch.ts";
 import { type DType, dtypeInfo } from "../../dtype.ts";
 import { DTypeError, showShape } from "../../errors.ts";
 import { record, type Vjp } from "../../grad/node.ts";
+import { tidy } from "../../memory.ts";
 import type { Tensor } from "../../tensor.ts";
 import { cast } from "./copy.ts";
 
@@ -35,8 +36,7 @@ function unaryDTypes(op: UnaryOp, x: Tensor): { input: DType; output: DType } {
 function run(op: UnaryOp, x: Tensor): Tensor {
   const { input, output } = unaryDTypes(op, x);
   if (input === x.dtype) return call("unary", [x], x.shape, output, { op });
-  using converted = cast(x, input);
-  return call("unary", [converted], x.shape, output, { op });
+  return tidy(() => call("unary", [cast(x, input)], x.shape, output, { op }));
 }
 
 /** An op whose derivative needs its input. */

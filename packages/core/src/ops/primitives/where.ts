@@ -2,6 +2,7 @@
 import { call, checkTensor } from "../../dispatch.ts";
 import { DTypeError, showShape } from "../../errors.ts";
 import { record } from "../../grad/node.ts";
+import { tidy } from "../../memory.ts";
 import { broadcastShapes } from "../../shape.ts";
 import type { Tensor, TensorLike } from "../../tensor.ts";
 import { expand } from "../views/expand.ts";
@@ -23,20 +24,16 @@ export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
     );
   }
   if (typeof a === "number") {
-    using scalar = scalarLike(a, typeof b === "number" ? condition : b);
-    return where(condition, scalar, b);
+    return tidy(() => where(condition, scalarLike(a, typeof b === "number" ? condition : b), b));
   }
-  if (typeof b === "number") {
-    using scalar = scalarLike(b, a);
-    return where(condition, a, scalar);
-  }
+  if (typeof b === "number") return tidy(() => where(condition, a, scalarLike(b, a)));
   for (const x of [a, b]) checkTensor(() => `where ${showShape(condition.shape)}`, x, "a number or a Tensor");
   const shape = broadcastShapes("where", condition.shape, a.shape, b.shape);
   const dtype = resultType(a, b);
-  using wideCondition = expand(condition, shape);
-  using wideA = fit("where", a, dtype, shape);
-  using wideB = fit("where", b, dtype, shape);
-  const out = call("where", [wideCondition, wideA, wideB], shape, dtype, {});
+  const out = tidy(() => {
+    const operands = [expand(condition, shape), fit("where", a, dtype, shape), fit("where", b, dtype, shape)];
+    return call("where", operands, shape, dtype, {});
+  });
   return record("where", out, [a, b], [
     (grad, [c]) => where(c!, grad, 0),
     (grad, [c]) => where(c!, 0, grad),
@@ -56,7 +53,5 @@ export function maskedFill(x: Tensor, mask: Tensor, value: number): Tensor {
       `Cannot maskedFill with ${mask.dtype} ${showShape(mask.shape)}: the mask must be bool; use ne(0)`,
     );
   }
-  using wide = expand(mask, x.shape);
-  using fillValue = filled(x.backend, [], x.dtype, value);
-  return where(wide, fillValue, x);
+  return tidy(() => where(expand(mask, x.shape), filled(x.backend, [], x.dtype, value), x));
 }

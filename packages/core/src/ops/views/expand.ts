@@ -2,7 +2,7 @@
 import { ShapeError, showShape } from "../../errors.ts";
 import { record } from "../../grad/node.ts";
 import { Layout } from "../../layout.ts";
-import { normalizeDim, sameShape, type Shape } from "../../shape.ts";
+import { checkIsList, listOf, normalizeDim, sameShape, type Shape } from "../../shape.ts";
 import { Tensor } from "../../tensor.ts";
 import { alias } from "../primitives/copy.ts";
 
@@ -12,6 +12,7 @@ import { alias } from "../primitives/copy.ts";
  * @throws {ShapeError} when a size that is not 1 would change
  */
 export function expand(x: Tensor, shape: Shape): Tensor {
+  checkIsList("expand", shape, x.shape, "to");
   if (sameShape(x.shape, shape)) return alias(x);
   x.checkAlive("expand");
   const out = new Tensor(x.storage, expandedLayout(x.layout, shape));
@@ -27,15 +28,16 @@ export function expandedLayout(layout: Layout, shape: Shape): Layout {
   const refuse = (why: string) =>
     new ShapeError(`Cannot expand ${showShape(layout.shape)} to ${showShape(shape)}: ${why}`);
   if (lead < 0) throw refuse("no dim may go");
-  const strides = new Array<number>(shape.length).fill(0);
-  const sizes = shape.map((size, i) => {
-    const have = layout.shape[i - lead];
-    if (size === -1 && have !== undefined) size = have;
+  const sizes: number[] = [];
+  const strides: number[] = [];
+  for (let i = 0; i < shape.length; i++) {
+    const have = i < lead ? undefined : layout.shape[i - lead];
+    const size = shape[i] === -1 && have !== undefined ? have : shape[i]!;
     if (size < 0) throw refuse("a new dim needs a size >= 0");
     if (have !== undefined && have !== size && have !== 1) throw refuse(`size ${have} at dim ${i - lead} is not 1`);
-    if (have === size) strides[i] = layout.strides[i - lead]!;
-    return size;
-  });
+    sizes.push(size);
+    strides.push(have === size ? layout.strides[i - lead]! : 0);
+  }
   return new Layout(sizes, strides, layout.offset);
 }
 
@@ -55,8 +57,7 @@ export function unsqueeze(x: Tensor, dim: number): Tensor {
  */
 export function squeeze(x: Tensor, dim?: number | readonly number[]): Tensor {
   x.checkAlive("squeeze");
-  const dims = dim === undefined ? undefined : typeof dim === "number" ? [dim] : dim;
-  const given = dims === undefined ? undefined : new Set(dims.map((d) => normalizeDim("squeeze", d, x.shape)));
+  const given = dim === undefined ? undefined : new Set(listOf(dim).map((d) => normalizeDim("squeeze", d, x.shape)));
   const kept = x.shape.map((_, i) => i).filter((i) => x.shape[i] !== 1 || (given !== undefined && !given.has(i)));
   const layout = new Layout(kept.map((i) => x.shape[i]!), kept.map((i) => x.strides[i]!), x.offset);
   const { shape } = x;

@@ -2,7 +2,7 @@
 import { ShapeError, showShape } from "../../errors.ts";
 import { record } from "../../grad/node.ts";
 import { Layout } from "../../layout.ts";
-import { normalizeDim } from "../../shape.ts";
+import { checkIsList, normalizeDim } from "../../shape.ts";
 import { Tensor } from "../../tensor.ts";
 
 function reordered(x: Tensor, dims: readonly number[]): Tensor {
@@ -21,6 +21,7 @@ function reordered(x: Tensor, dims: readonly number[]): Tensor {
  */
 export function permute(x: Tensor, dims: readonly number[]): Tensor {
   x.checkAlive("permute");
+  checkIsList("permute", dims, x.shape, "by");
   const order = dims.map((d) => normalizeDim("permute", d, x.shape));
   if (dims.length !== x.rank || new Set(order).size !== order.length) {
     throw new ShapeError(

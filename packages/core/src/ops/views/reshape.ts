@@ -3,13 +3,14 @@ import { isBlock } from "../../dtype.ts";
 import { ShapeError, showShape } from "../../errors.ts";
 import { record } from "../../grad/node.ts";
 import { Layout, viewStrides } from "../../layout.ts";
-import { normalizeDim, numelOf, type Shape } from "../../shape.ts";
+import { checkIsList, normalizeDim, numelOf, type Shape } from "../../shape.ts";
 import { Tensor } from "../../tensor.ts";
 import { clone } from "../primitives/copy.ts";
 import { checkBlocks } from "./blocks.ts";
 
 /** Fills in the one size given as -1. */
 function inferShape(op: string, shape: Shape, x: Tensor): number[] {
+  checkIsList(op, shape, x.shape, "as");
   const refuse = (why: string) => new ShapeError(`Cannot ${op} ${showShape(x.shape)} as ${showShape(shape)}: ${why}`);
   const sizes = [...shape];
   let unknown = -1;
@@ -92,6 +93,7 @@ export function flatten(x: Tensor, start = 0, end = -1): Tensor {
 /** Splits one dim into several; one size may be -1. @throws {ShapeError} when they do not multiply up to it */
 export function unflatten(x: Tensor, dim: number, sizes: Shape): Tensor {
   const at = normalizeDim("unflatten", dim, x.shape);
+  checkIsList("unflatten", sizes, x.shape, "into");
   const rest = numelOf(sizes.filter((size) => size !== -1));
   const whole = sizes.map((size) => size === -1 ? x.shape[at]! / rest : size);
   if (numelOf(whole) !== x.shape[at] || whole.some((size) => !Number.isInteger(size) || size < 0)) {

@@ -1,9 +1,12 @@
 /** Views of a part: `narrow`, `select`, `slice` with a step, `split`, `chunk`, `diagonal`, `unfold`, `asStrided`. */
+import { promoteTypes } from "../../dtype.ts";
 import { ShapeError, showShape } from "../../errors.ts";
 import { record, type Vjp } from "../../grad/node.ts";
 import { Layout } from "../../layout.ts";
-import { normalizeDim, numelOf, type Shape } from "../../shape.ts";
+import { checkIsList, normalizeDim, numelOf, type Shape } from "../../shape.ts";
 import { Tensor } from "../../tensor.ts";
+import { add } from "../primitives/binary.ts";
+import { cast } from "../primitives/copy.ts";
 import { filled } from "../primitives/fill.ts";
 import { scatterAdd } from "../primitives/scatter.ts";
 import { checkBlocks } from "./blocks.ts";
@@ -103,6 +106,7 @@ export function split(x: Tensor, size: number | readonly number[], dim = 0): Ten
     const count = Math.max(1, Math.ceil(total / size));
     sizes = Array.from({ length: count }, (_, i) => Math.min(size, total - i * size));
   } else {
+    checkIsList("split", size, x.shape, "by");
     sizes = size;
     if (sizes.reduce((sum, s) => sum + s, 0) !== total) throw refuse(`the sizes do not add up to ${total}`);
   }
@@ -167,8 +171,24 @@ export function unfold(x: Tensor, dim: number, size: number, step: number): Tens
     "unfold",
     x,
     new Layout(shape, strides, x.offset),
-    (whole) => (grad) => addUp(grad, whole, (counter) => unfold(counter, at, size, step)),
+    size <= step
+      ? intoZeros((z) => unfold(z, at, size, step))
+      : (whole) => (grad) => addWindows(grad, whole, at, size, step),
   );
+}
+
+/** The gradient of windows that overlap, summed as f32 at least: in each turn those are added that do not overlap. */
+function addWindows(grad: Tensor, shape: Shape, dim: number, size: number, step: number): Tensor {
+  const turns = Math.ceil(size / step);
+  using sum = filled(grad.backend, shape, promoteTypes(grad.dtype, "f32"), 0);
+  for (let turn = 0; turn < Math.min(turns, grad.shape[dim]!); turn++) {
+    using rest = narrow(sum, dim, turn * step, shape[dim]! - turn * step);
+    using windows = unfold(rest, dim, size, turns * step);
+    using share = slice(grad, dim, turn, null, turns);
+    using added = add(windows, share);
+    windows.copy_(added);
+  }
+  return cast(sum, grad.dtype);
 }
 
 /**
@@ -178,6 +198,8 @@ export function unfold(x: Tensor, dim: number, size: number, step: number): Tens
  * @throws {ShapeError} when it reaches beyond the storage
  */
 export function asStrided(x: Tensor, shape: Shape, strides: readonly number[], offset: number = x.offset): Tensor {
+  checkIsList("asStrided", shape, x.shape, "as");
+  checkIsList("asStrided", strides, x.shape, "with strides");
   const numbers = [...shape, ...strides, offset];
   const layout = new Layout([...shape], [...strides], offset);
   if (
