@@ -32,5 +32,11 @@ export {
 export type { OptimizerStateDict, Slots } from "./src/optim/optimizer_state.ts";
 export * from "./src/optim/schedule.ts";
 export { SGD, type SGDOptions } from "./src/optim/sgd.ts";
-export * from "./src/parameter_source.ts";
+export {
+  fromStateDict,
+  initialized,
+  type InitializedOptions,
+  type ParameterSource,
+  within,
+} from "./src/parameter_source.ts";
 export * from "./src/self_attention.ts";

@@ -12,9 +12,9 @@ import {
   type KvCache,
   type LlamaForCausalLM,
   type SampleOptions,
+  StopText,
   type Tokenizer,
 } from "../../../packages/heed/mod.ts";
-import { StopText } from "./stop_text.ts";
 
 /** How an answer is made. */
 export interface AnswerOptions {

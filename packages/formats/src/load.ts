@@ -4,9 +4,11 @@
  */
 import type { Backend } from "../../core/src/backend.ts";
 import { tensorFromPieces } from "../../core/src/create.ts";
-import { byteLengthOf } from "../../core/src/dtype.ts";
+import { byteLengthOf, type DType, dtypeInfo, isBlock, isFloat } from "../../core/src/dtype.ts";
+import { DTypeError, showShape } from "../../core/src/errors.ts";
 import { numelOf } from "../../core/src/shape.ts";
 import type { Tensor } from "../../core/src/tensor.ts";
+import { castFloats } from "./stored_as.ts";
 import { findTensor, streamTensor, type TensorEntry, type TensorFile } from "./tensor_file.ts";
 
 /** Room for the pieces of all tensors: one of its own for each would leave as much to the collector as there are weights. */
@@ -36,6 +38,11 @@ export interface LoadProgress {
 export interface LoadManyOptions extends LoadOptions {
   /** What to load; every tensor of the file when left out. */
   readonly names?: Iterable<string>;
+  /**
+   * What each tensor is held as, its `dtype` or, of floats and blocks, any float: converted piece by piece on the way. As it
+   * is stored when left out.
+   */
+  readonly dtypeOf?: (entry: TensorEntry) => DType;
   /** Called after each piece (up to 1 MiB). */
   readonly onProgress?: (progress: LoadProgress) => void;
 }
@@ -51,29 +58,32 @@ export interface LoadManyOptions extends LoadOptions {
  * @throws {BackendError} when there is no room
  */
 export async function loadTensor(file: TensorFile, name: string, options: LoadOptions): Promise<Tensor> {
-  return await load(findTensor(file, name), options, undefined, () => {});
+  const entry = findTensor(file, name);
+  return await load(entry, entry.dtype, options, undefined, () => {});
 }
 
 /**
- * Loads several tensors, as the file stores them, as constants unless they are trainable.
+ * Loads several tensors, as the file stores them or as `dtypeOf` says, as constants unless they are trainable.
  *
  * @param file an opened file
  * @param options the backend, names, progress, an AbortSignal
  * @returns the tensors by name, in the order asked for
  * @throws {FormatError} when the file lacks one of them, or ends early
- * @throws {DTypeError} when the backend has no such dtype
+ * @throws {DTypeError} when the backend has no such dtype, or one cannot be held as what `dtypeOf` says
  * @throws {BackendError} when there is no room
  */
 export async function loadTensors(file: TensorFile, options: LoadManyOptions): Promise<Map<string, Tensor>> {
   const names = [...new Set(options.names ?? file.tensors.keys())];
   const entries = inFileOrder(names.map((name) => findTensor(file, name)));
-  const totalBytes = entries.reduce((sum, entry) => sum + byteLengthOf(entry.dtype, numelOf(entry.shape)), 0);
+  const { dtypeOf = ({ dtype }) => dtype } = options;
+  const dtypes = new Map(entries.map((entry) => [entry, checkHeld(entry, dtypeOf(entry))]));
+  const totalBytes = entries.reduce((sum, entry) => sum + byteLengthOf(dtypes.get(entry)!, numelOf(entry.shape)), 0);
   let loadedBytes = 0;
   const loaded = new Map<string, Tensor>();
   const room = new Uint8Array(PIECE_BYTES);
   try {
     for (const entry of entries) {
-      const tensor = await load(entry, options, room, (byteLength) => {
+      const tensor = await load(entry, dtypes.get(entry)!, options, room, (byteLength) => {
         loadedBytes += byteLength;
         options.onProgress?.({ loadedBytes, totalBytes, tensor: entry.name });
       });
@@ -93,18 +103,30 @@ function inFileOrder(entries: TensorEntry[]): TensorEntry[] {
   return entries.sort((a, b) => rank.get(a.source)! - rank.get(b.source)! || a.offsetBytes - b.offsetBytes);
 }
 
+/** @throws {DTypeError} when a tensor cannot be held as that */
+function checkHeld({ name, dtype: stored, shape }: TensorEntry, dtype: DType): DType {
+  if (dtype === stored || (isFloat(dtype) && (isFloat(stored) || isBlock(stored)))) return dtype;
+  throw new DTypeError(
+    `Cannot load "${name}" ${stored} ${showShape(shape)} as ${dtype}: only floats and blocks are converted, to floats`,
+  );
+}
+
 function load(
   entry: TensorEntry,
+  dtype: DType,
   options: LoadOptions,
   room: Uint8Array | undefined,
   onPiece: (byteLength: number) => void,
 ): Promise<Tensor> {
   const { backend, signal } = options;
+  const group = 8 * dtypeInfo(entry.dtype).blockBytes; // pieces are of whole elements and blocks
+  const chunkBytes = PIECE_BYTES - PIECE_BYTES % group;
   async function* pieces(): AsyncGenerator<Uint8Array> {
-    for await (const piece of streamTensor(entry, { ...(room && { room }), ...(signal && { signal }) })) {
-      yield piece; // on the backend once the next one is asked for
-      onPiece(piece.byteLength);
+    for await (const piece of streamTensor(entry, { chunkBytes, ...(room && { room }), ...(signal && { signal }) })) {
+      const held = dtype === entry.dtype ? piece : castFloats(piece, entry.dtype, dtype);
+      yield held; // on the backend once the next one is asked for
+      onPiece(held.byteLength);
     }
   }
-  return tensorFromPieces(entry.shape, entry.dtype, pieces(), { backend, constant: options.trainable !== true });
+  return tensorFromPieces(entry.shape, dtype, pieces(), { backend, constant: options.trainable !== true });
 }

@@ -1,7 +1,10 @@
 /**
  * What is stored differently from how it is held: 64-bit integers (PyTorch's indices) are held as i32, each checked;
- * bools are checked to be 0 or 1, since backends rely on that.
+ * bools are checked to be 0 or 1, since backends rely on that; floats and blocks become another float where that is asked for.
  */
+import { type DType, dtypeInfo, isBlock } from "../../core/src/dtype.ts";
+import { decodeBf16, decodeF16, encodeBf16, encodeF16 } from "../../core/src/half.ts";
+import { dequantizeBlocks } from "../../core/src/quant/formats.ts";
 import type { ByteSource } from "./byte_source.ts";
 import { formatError } from "./format_error.ts";
 
@@ -60,4 +63,32 @@ export function boolBytes(entry: Stored, bytes: Uint8Array, first: number): Uint
     }
   }
   return bytes;
+}
+
+/**
+ * Floats, or what blocks stand for, as another float. Between f64 and a half the value is rounded to f32 on the way.
+ *
+ * @param bytes little-endian, whole elements or blocks of `from`
+ * @param to f32, f16, bf16 or f64
+ */
+export function castFloats(bytes: Uint8Array, from: DType, to: DType): Uint8Array {
+  const values = valuesOf(bytes, from);
+  if (to === "f64") return new Uint8Array(new Float64Array(values).buffer);
+  const singles = values instanceof Float32Array ? values : new Float32Array(values);
+  if (to === "f32") return new Uint8Array(singles.buffer, singles.byteOffset, singles.byteLength);
+  const halves = new Uint16Array(singles.length);
+  (to === "f16" ? encodeF16 : encodeBf16)(singles, 0, halves, 0, singles.length);
+  return new Uint8Array(halves.buffer);
+}
+
+function valuesOf(bytes: Uint8Array, dtype: DType): Float32Array | Float64Array {
+  if (isBlock(dtype)) return dequantizeBlocks(dtype, bytes);
+  const { blockBytes } = dtypeInfo(dtype);
+  const { buffer, byteOffset } = bytes.byteOffset % blockBytes === 0 ? bytes : new Uint8Array(bytes); // a copy is aligned
+  const count = bytes.byteLength / blockBytes;
+  if (dtype === "f32") return new Float32Array(buffer, byteOffset, count);
+  if (dtype === "f64") return new Float64Array(buffer, byteOffset, count);
+  const values = new Float32Array(count);
+  (dtype === "f16" ? decodeF16 : decodeBf16)(new Uint16Array(buffer, byteOffset, count), 0, values, 0, count);
+  return values;
 }

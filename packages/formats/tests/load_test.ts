@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { createScalarBackend } from "../../backend-scalar/mod.ts";
 import type { Backend, Kernels } from "../../core/src/backend.ts";
 import { byteLengthOf, type DType } from "../../core/src/dtype.ts";
 import { BackendError, DTypeError } from "../../core/src/errors.ts";
@@ -6,10 +7,10 @@ import { MemoryAccount } from "../../core/src/memory.ts";
 import { bytesSource } from "../src/byte_source.ts";
 import { FormatError } from "../src/format_error.ts";
 import { openGguf } from "../src/gguf.ts";
-import { loadTensor, loadTensors } from "../src/load.ts";
+import { type LoadProgress, loadTensor, loadTensors } from "../src/load.ts";
 import { openSafetensors } from "../src/safetensors.ts";
 import { type TensorData, writeSafetensors } from "../src/safetensors_writer.ts";
-import type { TensorFile } from "../src/tensor_file.ts";
+import type { TensorEntry, TensorFile } from "../src/tensor_file.ts";
 import { gguf } from "./gguf_writer.ts";
 
 /** What a test's backend keeps of one buffer. */
@@ -107,6 +108,48 @@ Deno.test("64-bit integers arrive as i32, and blocks as they are", async () => {
   using weight = await loadTensor(await openGguf(bytesSource(file, "g")), "w", { backend: storingBackend() });
   assertEquals([weight.dtype, weight.shape], ["q4_1", [2, 64]]);
   assertEquals((weight.storage.buffer as Buffer).bytes, counting(80));
+});
+
+Deno.test("loadTensors: what is held as another float is what a cast makes of it, piece by piece", async () => {
+  const half = (i: number) => [0x3c01, 0xbf80, 0x0001, 0x7bff, 0x4248, 0x8000][i % 6]!; // values, as f16 and as bf16
+  const halves = new Uint8Array(Uint16Array.from({ length: 600_000 }, (_, i) => half(i)).buffer);
+  const numbers = Array.from({ length: 8 }, (_, i) => Math.sin(i) * 10 ** (i - 4));
+  const file = await sample({
+    odd: { dtype: "u8", shape: [3], bytes: counting(3) }, // those after it lie unaligned
+    bf16: { dtype: "bf16", shape: [600, 1000], bytes: halves },
+    f16: { dtype: "f16", shape: [600, 1000], bytes: halves },
+    f32: { dtype: "f32", shape: [8], bytes: new Uint8Array(Float32Array.from(numbers).buffer) },
+    f64: { dtype: "f64", shape: [8], bytes: new Uint8Array(Float64Array.from(numbers).buffer) },
+  });
+  const blocks = gguf({ tensors: [{ name: "q4_1", sizes: [64, 30_000], type: 3, data: counting(1_200_000) }] });
+  const backend = createScalarBackend();
+  for (const from of [file, await openGguf(bytesSource(blocks, "g"))]) {
+    for (const to of ["f32", "f16", "bf16", "f64"] as const) {
+      const dtypeOf = ({ name, dtype }: TensorEntry) => name === "odd" ? dtype : to;
+      let [last, total] = [0, 0];
+      const onProgress = ({ loadedBytes, totalBytes }: LoadProgress) => [last, total] = [loadedBytes, totalBytes];
+      const held = await loadTensors(from, { backend, dtypeOf, onProgress });
+      assertEquals([last, total], [backend.memory.liveBytes, backend.memory.liveBytes], "bytes on the backend");
+      for (const [name, tensor] of held) {
+        using stored = await loadTensor(from, name, { backend });
+        using wanted = stored.to(name === "odd" ? "u8" : to);
+        assertEquals(tensor.dtype, wanted.dtype);
+        assertEquals(await tensor.data(), await wanted.data(), `${name} as ${to}`);
+        tensor.dispose();
+      }
+    }
+  }
+  assertEquals(backend.memory.liveStorages, 0);
+});
+
+Deno.test("loadTensors: what cannot be held as asked for is refused before anything is loaded", async () => {
+  const backend = storingBackend();
+  const file = await sample();
+  const message = 'Cannot load "small" u8 [3] as f32: only floats and blocks are converted, to floats';
+  await assertRejects(() => loadTensors(file, { backend, dtypeOf: () => "f32" }), DTypeError, message);
+  const large = { backend, names: ["large"], dtypeOf: () => "q8_0" as const };
+  await assertRejects(() => loadTensors(file, large), DTypeError, 'Cannot load "large" f32 [700, 1000] as q8_0: only');
+  assertEquals(backend.memory.peakBytes, 0);
 });
 
 Deno.test("a name that is not in the file is refused before anything is loaded", async () => {

@@ -1,6 +1,24 @@
-import { assert, assertEquals, assertInstanceOf, assertLess, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertInstanceOf,
+  assertLess,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { createScalarBackend } from "../../backend-scalar/mod.ts";
-import { type Backend, BackendError, randn, ShapeError, tensor, tidy } from "../../core/mod.ts";
+import {
+  type Backend,
+  BackendError,
+  type DType,
+  DTypeError,
+  quantizeBlocks,
+  randn,
+  ShapeError,
+  tensor,
+  tidy,
+} from "../../core/mod.ts";
 import {
   bytesSource,
   FormatError,
@@ -12,7 +30,7 @@ import {
   writeSafetensors,
 } from "../../formats/mod.ts";
 import { AdamW, LlamaForCausalLM } from "../../nn/mod.ts";
-import { llamaConfigFromGguf, llamaConfigFromJson, loadModel } from "../mod.ts";
+import { llamaConfigFromGguf, llamaConfigFromJson, loadModel, type LoadModelOptions, tensorData } from "../mod.ts";
 
 const CONFIG = {
   model_type: "llama",
@@ -100,6 +118,121 @@ Deno.test("loadModel: a trainable checkpoint trains, a constant one refuses", as
     loss.dispose();
   }
   assertLess(losses.at(-1)!, losses[0]! / 2);
+});
+
+/** A checkpoint of random weights, stored in a dtype. */
+async function random(dtype: DType): Promise<TensorFile> {
+  const backend = createScalarBackend();
+  const tensors = new Map<string, TensorData>();
+  let seed = 0;
+  using _model = new LlamaForCausalLM(llamaConfigFromJson(CONFIG), {
+    take: (name, shape) => {
+      const weight = tidy(() => randn(shape, { seed: seed++, backend }).mul(shape.length < 2 ? 0.1 : 0.3).to(dtype));
+      tensors.set(name, tensorData(weight));
+      return weight;
+    },
+  });
+  const bytes = new Uint8Array(await new Response(writeSafetensors(tensors)).arrayBuffer());
+  return await openSafetensors(bytesSource(bytes, `${dtype}.safetensors`));
+}
+
+/** Mean cross entropy of logits, a row a target and more, in f64. */
+function crossEntropyOf(logits: readonly number[], targets: readonly number[]): number {
+  const losses = targets.map((target, row) => {
+    const words = logits.slice(row * CONFIG.vocab_size, (row + 1) * CONFIG.vocab_size);
+    return Math.log(words.reduce((sum, logit) => sum + Math.exp(logit), 0)) - words[target]!;
+  });
+  return losses.reduce((a, b) => a + b) / losses.length;
+}
+
+const MATRIX = "model.layers.0.self_attn.q_proj.weight";
+
+for (const stored of ["bf16", "f16"] as const) {
+  Deno.test(`loadModel: weights stay ${stored} as they are stored, and activations are f32 or as asked for`, async () => {
+    const backend = createScalarBackend();
+    const file = await random(stored);
+    const load = (options: object) => loadModel({ file, config: CONFIG }, { backend, ...options });
+    using ids = tensor([[1, 2, 3, 4]], { dtype: "i32", backend });
+    const logitsOf = async (model: LlamaForCausalLM) => {
+      using logits = model.forward(ids);
+      assertEquals(logits.dtype, model.dtype);
+      return [...await logits.data()];
+    };
+    using model = await load({});
+    using exact = await load({ trainable: true });
+    assertEquals(model.dtype, "f32");
+    const dtypes = new Map(Array.from(model.namedParameters(), ([name, { dtype }]) => [name, dtype]));
+    assertEquals([dtypes.get(MATRIX), dtypes.get("model.norm.weight")], [stored, "f32"]);
+    const got = await logitsOf(model);
+    const want = await logitsOf(exact); // all of it is f32
+    got.forEach((logit, i) => assertAlmostEquals(logit, want[i]!, 1e-6));
+    using before = await load({ dtype: stored });
+    assertEquals([...new Set(Array.from(before.parameters(), ({ dtype }) => dtype))], [stored]);
+    const rounded = await logitsOf(before);
+    assert(rounded.some((logit, i) => Math.abs(logit - want[i]!) > 1e-4), "halves should round");
+    using loss = before.loss(ids, ids);
+    assertEquals(loss.dtype, "f32");
+    assertAlmostEquals(await loss.item(), crossEntropyOf(rounded, [2, 3, 4]), 1e-6);
+  });
+}
+
+Deno.test("loadModel: a bf16 checkpoint trains in f32, in which small steps are not lost", async () => {
+  const backend = createScalarBackend();
+  const file = await random("bf16");
+  const moved = async (options: object) => {
+    using model = await loadModel({ file, config: CONFIG }, { backend, trainable: true, ...options });
+    const before = await Promise.all(Array.from(model.parameters(), (parameter) => parameter.data()));
+    using optimizer = new AdamW(model.requiresGrad_().parameters(), { learningRate: 1e-5, weightDecay: 0 });
+    using ids = tensor([[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0, 1]], { dtype: "i32", backend });
+    tidy(() => model.loss(ids, ids).backward());
+    optimizer.step();
+    const after = await Promise.all(Array.from(model.parameters(), (parameter) => parameter.data()));
+    const elements = after.flatMap((values, i) => Array.from(values, (value, j) => value !== before[i]![j]));
+    return elements.filter((it) => it).length / elements.length;
+  };
+  const [wide, narrow] = [await moved({}), await moved({ dtype: "bf16" })];
+  assert(wide > 0.9, `${wide} of the parameters moved in f32`);
+  assertLess(narrow, 0.1);
+});
+
+Deno.test("loadModel: quantised weights become floats that train", async () => {
+  const backend = createScalarBackend();
+  const config = { ...CONFIG, hidden_size: 32, intermediate_size: 32 };
+  const tensors = new Map<string, TensorEntry>();
+  const scratch = createScalarBackend();
+  using _model = new LlamaForCausalLM(llamaConfigFromJson(config), {
+    take: (name, shape) => {
+      const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i) / 4);
+      const [dtype, bytes] = shape.length < 2
+        ? ["f32", new Uint8Array(values.buffer)] as const
+        : ["q8_0", quantizeBlocks("q8_0", values)] as const;
+      const source = bytesSource(bytes, "blocks");
+      tensors.set(name, { name, dtype, shape, source, offsetBytes: 0, byteLength: bytes.byteLength });
+      return randn(shape, { seed: 1, backend: scratch });
+    },
+  });
+  const file: TensorFile = { name: "blocks", format: "safetensors", tensors, metadata: new Map(), close: () => {} };
+  using compact = await loadModel({ file, config }, { backend });
+  assertEquals([compact.lm_head.weight.dtype, compact.dtype], ["q8_0", "f32"]);
+  const compactBytes = backend.memory.liveBytes;
+  using model = await loadModel({ file, config }, { backend, trainable: true });
+  const numel = [...model.parameters()].reduce((sum, parameter) => sum + parameter.numel, 0);
+  assertEquals(backend.memory.liveBytes - compactBytes, 4 * numel);
+  using optimizer = new AdamW(model.requiresGrad_().parameters());
+  using ids = tensor([[1, 2, 3]], { dtype: "i32", backend });
+  tidy(() => model.loss(ids, ids).backward());
+  optimizer.step();
+});
+
+Deno.test("loadModel: a dtype that activations cannot have is refused", async () => {
+  const backend = createScalarBackend();
+  const file = await checkpoint();
+  for (const dtype of ["float32", "q8_0", "i32", null]) {
+    const options = { backend, dtype } as object as LoadModelOptions; // from JavaScript anything may come
+    const message = `Cannot make a Llama with dtype ${JSON.stringify(dtype)}: activations are f32, f16, bf16 or f64`;
+    await assertRejects(() => loadModel({ file, config: CONFIG }, options), DTypeError, message);
+  }
+  assertEquals(backend.memory.peakBytes, 0);
 });
 
 Deno.test("loadModel: a missing tensor is named", async () => {
@@ -292,4 +425,26 @@ Deno.test("loadModel: a model without room is refused before a byte is read", as
       `"model.layers.0.mlp.gate_proj.weight" f32 [12, 8] (384 bytes) is beyond the 380 that the device has for one; load`,
   );
   assertEquals(narrow.memory.liveStorages, 0);
+});
+
+Deno.test("loadModel: the room that is asked for is what will be allocated, in the dtypes that will be", async () => {
+  const file = await random("bf16");
+  const load = (backend: Backend, options: object) => loadModel({ file, config: CONFIG }, { backend, ...options });
+  for (const options of [{}, { dtype: "bf16" }, { trainable: true }, { trainable: true, dtype: "bf16" }]) {
+    const backend = createScalarBackend();
+    using _model = await load(backend, options);
+    const { liveBytes: needed, peakBytes } = backend.memory;
+    assertEquals(peakBytes, needed, "nothing is there twice");
+    using _again = await load(createScalarBackend({ memoryBudgetBytes: needed }), options);
+    const small = createScalarBackend({ memoryBudgetBytes: needed - 1 });
+    await assertRejects(
+      () => load(small, options),
+      BackendError,
+      `Cannot load bf16.safetensors on scalar: it needs ${needed} bytes, which`,
+    );
+    assertEquals(small.memory.peakBytes, 0);
+  }
+  const trained = "f32 [12, 8] (384 bytes); dispose of tensors, load a smaller model, or raise memoryBudgetBytes";
+  const small = createScalarBackend({ memoryBudgetBytes: 100 });
+  await assertRejects(() => load(small, { trainable: true }), BackendError, trained);
 });

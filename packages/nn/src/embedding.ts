@@ -3,7 +3,7 @@ import { embedding, ShapeError, type Tensor, tidy, where } from "../../core/mod.
 import { checkNames } from "../../core/src/errors.ts";
 import { type Initializer, normal } from "./init.ts";
 import { Module } from "./module.ts";
-import type { ParameterSource } from "./parameter_source.ts";
+import { checkSource, type ParameterSource } from "./parameter_source.ts";
 
 /** What an {@linkcode Embedding} is made of. */
 export interface EmbeddingOptions {
@@ -36,6 +36,7 @@ export class Embedding extends Module {
   constructor(options: EmbeddingOptions, source: ParameterSource) {
     super();
     checkNames("make Embedding", options, OPTIONS, FOREIGN);
+    checkSource("make Embedding", source);
     const { numEmbeddings, embeddingDim, paddingIdx, initWeight = normal() } = options;
     this.#paddingIdx = rowOf(paddingIdx, numEmbeddings);
     this.weight = source.take("weight", [numEmbeddings, embeddingDim], withZeroRow(initWeight, this.#paddingIdx));

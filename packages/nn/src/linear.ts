@@ -6,7 +6,7 @@ import { linear, type Tensor } from "../../core/mod.ts";
 import { checkNames } from "../../core/src/errors.ts";
 import { type Initializer, kaimingUniform, uniform } from "./init.ts";
 import { Module } from "./module.ts";
-import type { ParameterSource } from "./parameter_source.ts";
+import { checkSource, type ParameterSource } from "./parameter_source.ts";
 
 /** What a {@linkcode Linear} is made of. */
 export interface LinearOptions {
@@ -42,6 +42,7 @@ export class Linear extends Module {
   constructor(options: LinearOptions, source: ParameterSource) {
     super();
     checkNames("make Linear", options, OPTIONS, FOREIGN);
+    checkSource("make Linear", source);
     const { inFeatures, outFeatures, bias = true, initWeight = kaimingUniform() } = options;
     const bound = 1 / Math.sqrt(inFeatures);
     const { initBias = uniform({ low: -bound, high: bound }) } = options;

@@ -4,7 +4,7 @@
  *
  * Letters: B batch, T new tokens, S all tokens, H query heads, E hidden size, V words.
  */
-import { crossEntropy, GrowableKvCache, type KvCache, ShapeError, Tensor, tidy } from "../../core/mod.ts";
+import { crossEntropy, type DType, GrowableKvCache, type KvCache, ShapeError, Tensor, tidy } from "../../core/mod.ts";
 import { showShape, showValue } from "../../core/src/errors.ts";
 import { sameShape } from "../../core/src/shape.ts";
 import { tokensBeforeModel } from "./cached_tokens.ts";
@@ -12,7 +12,13 @@ import type { Linear } from "./linear.ts";
 import { checkLlamaConfig, type LlamaConfig } from "./llama_config.ts";
 import { checkModelMask, checkPositions } from "./llama_mask.ts";
 import { llamaLinear } from "./llama_mlp.ts";
-import { type LlamaInputs, LlamaModel, type LlamaReturn, type LlamaTokenInputs } from "./llama_model.ts";
+import {
+  type LlamaInputs,
+  LlamaModel,
+  type LlamaOptions,
+  type LlamaReturn,
+  type LlamaTokenInputs,
+} from "./llama_model.ts";
 import { checkLlamaNames, checkLossNames, FORWARD, OUTPUTS } from "./llama_options.ts";
 import { Module } from "./module.ts";
 import { type ParameterSource, within } from "./parameter_source.ts";
@@ -31,7 +37,7 @@ export interface OutputsOptions extends ForwardOptions {
 
 /** What {@linkcode LlamaForCausalLM.outputs} gives. */
 export interface CausalLMOutputs {
-  /** `[B, T, V]`, or `[B, n, V]` with `logitsToKeep: n`. */
+  /** `[B, T, V]`, or `[B, n, V]` with `logitsToKeep: n`, in the model's dtype. */
   readonly logits: Tensor;
   /** After the embeddings and after each layer, the last one normalised, `[B, T, E]` each; where asked for. */
   readonly hiddenStates?: readonly Tensor[];
@@ -52,7 +58,9 @@ export class LlamaForCausalLM extends Module {
    * A model of the source's tensors, which it then owns.
    *
    * @param source a checkpoint, `initialized({ backend, seed })`, `fromStateDict(state)`
-   * @throws {ShapeError} when the config's numbers do not fit each other
+   * @param options the activations' dtype; that of the embeddings when left out
+   * @throws {ShapeError} when the config's numbers do not fit each other, or an option is unknown
+   * @throws {DTypeError} when activations cannot be of that dtype
    * @example
    * ```ts
    * import { assertEquals } from "@std/assert";
@@ -73,15 +81,20 @@ export class LlamaForCausalLM extends Module {
    * assertEquals(model.model.embed_tokens.weight.grad?.shape, [11, 8]);
    * ```
    */
-  constructor(config: LlamaConfig, source: ParameterSource) {
+  constructor(config: LlamaConfig, source: ParameterSource, options: LlamaOptions = {}) {
     super();
     checkLlamaConfig(config);
     this.config = config;
-    this.model = new LlamaModel(config, within(source, "model"));
+    this.model = new LlamaModel(config, within(source, "model"), options);
     const head = config.tieWordEmbeddings
       ? { take: () => this.model.embed_tokens.weight } // the same tensor in two places
       : within(source, "lm_head");
     this.lm_head = llamaLinear(config, config.hiddenSize, config.vocabSize, false, head);
+  }
+
+  /** The dtype of activations and logits. */
+  get dtype(): DType {
+    return this.model.dtype;
   }
 
   /** An empty cache for one batch of sequences. */
@@ -93,7 +106,7 @@ export class LlamaForCausalLM extends Module {
    * Logits of the next token after each one.
    *
    * @param ids i32 `[B, T]`, on the model's backend
-   * @returns f32 `[B, T, V]`, or `[B, n, V]` with `logitsToKeep: n`
+   * @returns `[B, T, V]`, or `[B, n, V]` with `logitsToKeep: n`, in the model's {@linkcode dtype}
    * @throws {ShapeError} when ids are no `[B, T]` with T >= 1, one is outside the vocabulary, they go beyond the context, mask,
    * positions or logitsToKeep do not fit them, or the cache does not fit the model
    */
@@ -117,10 +130,11 @@ export class LlamaForCausalLM extends Module {
 
   /**
    * Mean cross entropy of each next token, as Hugging Face's `labels`: they are shifted here, so ids may serve as labels.
+   * Logits of halves are widened first.
    *
    * @param ids i32 `[B, T]`
    * @param labels i32 `[B, T]`; -100 does not count
-   * @returns a scalar
+   * @returns a scalar, f32 (f64 of a f64 model)
    * @throws {ShapeError} when labels have another shape than ids, or as {@linkcode forward}
    */
   loss(ids: Tensor, labels: Tensor, options: LlamaTokenInputs = {}): Tensor {
@@ -136,7 +150,8 @@ export class LlamaForCausalLM extends Module {
     }
     return tidy(() => {
       const predictions = this.forward(ids, options).narrow(1, 0, length - 1).flatten(0, 1); // [B * (T - 1), V]
-      return crossEntropy(predictions, labels.narrow(1, 1, length - 1).flatten());
+      const wide = predictions.to(this.dtype === "f64" ? "f64" : "f32");
+      return crossEntropy(wide, labels.narrow(1, 1, length - 1).flatten());
     });
   }
 

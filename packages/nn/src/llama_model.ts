@@ -3,6 +3,9 @@
  * attention, RMSNorm, gated MLP), RMSNorm.
  */
 import {
+  type DType,
+  DTypeError,
+  isBlock,
   type KvCache,
   type RopeFrequencies,
   ropeFrequencies,
@@ -12,6 +15,7 @@ import {
   type Tensor,
   tidy,
 } from "../../core/mod.ts";
+import { checkNames, showValue } from "../../core/src/errors.ts";
 import { takeBack, tokensBeforeModel } from "./cached_tokens.ts";
 import { Embedding } from "./embedding.ts";
 import { normal } from "./init.ts";
@@ -23,6 +27,19 @@ import { checkLlamaNames, checkReturns, INPUTS } from "./llama_options.ts";
 import { Module } from "./module.ts";
 import { RMSNorm } from "./norm.ts";
 import { type ParameterSource, within } from "./parameter_source.ts";
+
+/** How a Llama computes. */
+export interface LlamaOptions {
+  /**
+   * The dtype of activations, and so of hidden states, attention weights, caches and logits: f32, f16, bf16 or f64. When left
+   * out it is that of the embeddings, f32 where those are block-quantised.
+   */
+  readonly dtype?: DType | undefined;
+}
+
+const OPTIONS = { dtype: true } as const satisfies Record<keyof LlamaOptions, true>;
+const FOREIGN = { torch_dtype: "dtype", device: "a source of parameters on that backend" };
+const FLOATS: readonly DType[] = ["f32", "f16", "bf16", "f64"];
 
 /** What a pass is told of its tokens. */
 export interface LlamaTokenInputs {
@@ -66,11 +83,18 @@ export class LlamaModel extends Module {
   /** The last norm. */
   readonly norm: RMSNorm;
   readonly #frequencies: RopeFrequencies;
+  readonly #dtype: DType | undefined;
 
-  /** Takes all its parts. @throws {ShapeError} when the config's numbers do not fit each other */
-  constructor(config: LlamaConfig, source: ParameterSource) {
+  /**
+   * Takes all its parts.
+   *
+   * @throws {ShapeError} when the config's numbers do not fit each other, or an option is unknown
+   * @throws {DTypeError} when activations cannot be of that dtype
+   */
+  constructor(config: LlamaConfig, source: ParameterSource, options: LlamaOptions = {}) {
     super();
     checkLlamaConfig(config);
+    this.#dtype = dtypeOf(options);
     const { vocabSize: numEmbeddings, hiddenSize, padTokenId: paddingIdx, initializerRange: std = 0.02 } = config;
     const table = { numEmbeddings, embeddingDim: hiddenSize, paddingIdx, initWeight: normal({ std }) };
     this.embed_tokens = new Embedding(table, within(source, "embed_tokens"));
@@ -80,6 +104,12 @@ export class LlamaModel extends Module {
     );
     this.norm = new RMSNorm({ size: hiddenSize, eps: config.rmsNormEps }, within(source, "norm"));
     this.#frequencies = ropeFrequencies(rotaryDim(config), config.ropeTheta, config.ropeScaling);
+  }
+
+  /** The dtype of activations. */
+  get dtype(): DType {
+    const { dtype } = this.embed_tokens.weight;
+    return this.#dtype ?? (isBlock(dtype) ? "f32" : dtype);
   }
 
   /**
@@ -128,10 +158,14 @@ export class LlamaModel extends Module {
     });
   }
 
-  /** Only the lookup itself sees the ids: reading them before would wait for the device. */
+  /** `[B, T, E]`. Only the lookup itself sees the ids: reading them before would wait for the device. */
   #embed(ids: Tensor): Tensor {
+    const { dtype } = this;
     try {
-      return this.embed_tokens.forward(ids);
+      const rows = this.embed_tokens.forward(ids);
+      if (rows.dtype === dtype) return rows;
+      using stored = rows;
+      return stored.to(dtype);
     } catch (error) {
       throw error instanceof ShapeError ? outsideVocabulary(ids, this.embed_tokens.weight.shape[0]!, error) : error;
     }
@@ -153,4 +187,14 @@ export class LlamaModel extends Module {
   #rotations(positions: Tensor | { start: number; length: number }): RopeTables {
     return ropeTables(this.#frequencies, positions, { backend: this.embed_tokens.weight.backend });
   }
+}
+
+/** @throws {ShapeError} {DTypeError} when an option is unknown, or activations cannot be of that dtype */
+function dtypeOf(options: LlamaOptions): DType | undefined {
+  checkNames("make a Llama", options, OPTIONS, FOREIGN);
+  const { dtype } = options;
+  if (dtype === undefined || FLOATS.includes(dtype)) return dtype;
+  throw new DTypeError(
+    `Cannot make a Llama with dtype ${showValue(dtype)}: activations are f32, f16, bf16 or f64`,
+  );
 }

@@ -6,7 +6,7 @@ import { layerNorm, rmsNorm, ShapeError, type Tensor } from "../../core/mod.ts";
 import { checkNames, showValue } from "../../core/src/errors.ts";
 import { ones, zeros } from "./init.ts";
 import { Module } from "./module.ts";
-import type { ParameterSource } from "./parameter_source.ts";
+import { checkSource, type ParameterSource } from "./parameter_source.ts";
 
 /** What a norm is made of. */
 export interface NormOptions {
@@ -32,6 +32,7 @@ export class LayerNorm extends Module {
   constructor(options: NormOptions, source: ParameterSource) {
     super();
     checkNames("make LayerNorm", options, OPTIONS, FOREIGN);
+    checkSource("make LayerNorm", source);
     const { size, eps = 1e-5 } = options;
     checkEps("LayerNorm", "eps", eps);
     this.weight = source.take("weight", [size], ones());
@@ -56,6 +57,7 @@ export class RMSNorm extends Module {
   constructor(options: NormOptions, source: ParameterSource) {
     super();
     checkNames("make RMSNorm", options, OPTIONS, FOREIGN);
+    checkSource("make RMSNorm", source);
     const { size, eps } = options;
     if (eps !== undefined) checkEps("RMSNorm", "eps", eps);
     this.weight = source.take("weight", [size], ones());

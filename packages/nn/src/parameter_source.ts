@@ -90,19 +90,23 @@ export function fromStateDict(state: ReadonlyMap<string, Tensor>, prefix = ""): 
   };
 }
 
+/** @throws {ShapeError} when there is no source: from JavaScript anything may come */
+export function checkSource(what: string, source: ParameterSource): void {
+  if (typeof source?.take === "function") return;
+  throw new ShapeError(
+    `Cannot ${what} from ${
+      showValue(source)
+    }: pass initialized({ backend }), fromStateDict(state) or a checkpoint as ` +
+      `the last argument`,
+  );
+}
+
 /**
  * The part of a source whose names begin with `name` and a dot: what a module hands to its parts.
  *
  * @throws {ShapeError} when there is no source
  */
 export function within(source: ParameterSource, name: string): ParameterSource {
-  if (typeof source?.take !== "function") { // from JavaScript anything may come
-    throw new ShapeError(
-      `Cannot take parameters "${name}" from ${
-        showValue(source)
-      }: pass initialized({ backend }), fromStateDict(state) or a ` +
-        `checkpoint as the last argument`,
-    );
-  }
+  checkSource(`take parameters "${name}"`, source);
   return { take: (part, shape, initial) => source.take(`${name}.${part}`, shape, initial) };
 }

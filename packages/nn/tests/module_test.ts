@@ -1,6 +1,16 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { createScalarBackend } from "../../backend-scalar/mod.ts";
-import { BackendError, DTypeError, fromBytes, full, ShapeError, type Tensor, zeros } from "../../core/mod.ts";
+import {
+  type Backend,
+  BackendError,
+  DTypeError,
+  fromBytes,
+  full,
+  ShapeError,
+  type Tensor,
+  tidy,
+  zeros,
+} from "../../core/mod.ts";
 import { fromStateDict, GroupedQueryAttention, initialized, Linear, Module, within } from "../mod.ts";
 
 const OPTIONS = { inFeatures: 3, outFeatures: 2 };
@@ -133,8 +143,113 @@ Deno.test("Module: gradients are asked of all parameters, or of none", () => {
   assertThrows(
     () => quantised.requiresGrad_(),
     DTypeError,
-    'Cannot require a gradient of "weight", q8_0 [1, 32]: only floats have one; load the model unquantised',
+    'Cannot require a gradient of "weight", q8_0 [1, 32]: only floats have one; load the model with { trainable: true }',
   );
+});
+
+/** A layer with a mask that is not trained, a table that is not even saved, and a part with another mask. */
+class Masked extends Module {
+  readonly mask: Tensor;
+  readonly weight: Tensor;
+  readonly table: Tensor;
+  readonly parts: readonly Module[];
+
+  constructor(backend: Backend, depth = 1) {
+    super();
+    this.mask = this.registerBuffer("mask", full([2, 2], 1, { backend, dtype: "bool" }));
+    this.weight = full([2], 3, { backend }).keep();
+    this.table = this.registerBuffer("table", full([2], 5, { backend }), { persistent: false });
+    this.parts = depth === 0 ? [] : [new Masked(backend, depth - 1)];
+  }
+}
+
+Deno.test("Module: buffers are no parameters, and only persistent ones are in the state dict", async () => {
+  const backend = createScalarBackend();
+  const make = () => tidy(() => new Masked(backend)); // as parameters do, buffers outlive the scope they were made in
+  using model = make();
+  const weights = ["weight", "parts.0.weight"];
+  assertEquals(Array.from(model.namedParameters(), ([name]) => name), weights);
+  assertEquals(Array.from(model.namedBuffers(), ([name]) => name), ["mask", "table", "parts.0.mask", "parts.0.table"]);
+  assertEquals([...model.stateDict().keys()], ["mask", "weight", "parts.0.mask", "parts.0.weight"]);
+  model.requiresGrad_();
+  assert([...model.namedBuffers()].every(([, buffer]) => !buffer.requiresGrad));
+  using other = make();
+  using zero = zeros([2, 2], { backend });
+  other.loadStateDict(new Map(model.stateDict()).set("parts.0.mask", zero));
+  assertEquals(await values((other.parts[0] as Masked).mask), [0, 0, 0, 0]);
+  const message = "Cannot load the state dict: missing mask, parts.0.mask";
+  assertThrows(() => other.loadStateDict(new Map(model.namedParameters())), ShapeError, message);
+});
+
+Deno.test("Module: buffers move and are freed with it, and stay buffers", async () => {
+  const [from, to] = [createScalarBackend(), createScalarBackend()];
+  const model = new Masked(from);
+  await model.to(to);
+  assertEquals([from.memory.liveStorages, to.memory.liveStorages], [0, 6]);
+  assertEquals([model.mask.dtype, model.mask.backend === to], ["bool", true]);
+  assertEquals(model.parameters().size, 2);
+  assertEquals([...model.stateDict().keys()], ["mask", "weight", "parts.0.mask", "parts.0.weight"]);
+  (model as { mask: Tensor }).mask.dispose();
+  (model as { mask: Tensor }).mask = full([3], 1, { backend: to });
+  assertEquals(model.parameters().size, 2); // the field is a buffer, not the tensor that was in it
+  model.dispose();
+  assertEquals(to.memory.liveStorages, 0);
+});
+
+Deno.test("Module: a plain field that cannot be trained is told to be a buffer", () => {
+  const backend = createScalarBackend();
+  class Plain extends Module {
+    readonly positions = full([2], 1, { backend, dtype: "i32" });
+    readonly weight = zeros([2], { backend });
+  }
+  using model = new Plain();
+  assertThrows(
+    () => model.requiresGrad_(),
+    DTypeError,
+    'Cannot require a gradient of "positions", i32 [2]: only floats have one; what is not trained is a buffer: make it ' +
+      "one with registerBuffer(name, tensor)",
+  );
+  assert(!model.weight.requiresGrad);
+});
+
+Deno.test("Module: what cannot be a buffer is refused", () => {
+  const backend = createScalarBackend();
+  using model = new Masked(backend);
+  using x = zeros([2], { backend });
+  const number = 3 as unknown as Tensor; // from JavaScript anything may come
+  const refusals: [() => unknown, string][] = [
+    [() => model.registerBuffer("n", number), 'Cannot register 3 as the buffer "n": it is a tensor in a field'],
+    [() => model.registerBuffer("a.b", x), 'as the buffer "a.b": it is a tensor in a field, whose name has no dot'],
+    [() => model.registerBuffer("parts", x), 'the buffer "parts": the module has something else of that name'],
+    [() => model.registerBuffer("dispose", x), 'the buffer "dispose": the module has something else of that name'],
+    [
+      () => model.registerBuffer("x", x, { persist: false } as object),
+      'Cannot register a buffer with an option "persist": there is none; use persistent',
+    ],
+  ];
+  for (const [run, message] of refusals) assertThrows(run, ShapeError, message);
+  assertEquals([...model.namedBuffers()].length, 4);
+});
+
+Deno.test("Module: one that is a part of itself is named", () => {
+  class Child extends Module {
+    parent: Module | undefined;
+    list: unknown[] = [];
+  }
+  class Parent extends Module {
+    readonly child = new Child();
+  }
+  const parent = new Parent();
+  parent.child.parent = parent;
+  const what = "Cannot go through the parts of a Parent:";
+  const why = "holds a Parent that it is a part of; keep what is no part in a #private field";
+  assertThrows(() => parent.parameters(), ShapeError, `${what} "child.parent" ${why}`);
+  assertThrows(() => parent.eval(), ShapeError, `${what} "parent" ${why}`);
+  parent.child.parent = undefined;
+  parent.child.list = [[parent.child]];
+  assertThrows(() => parent.stateDict(), ShapeError, `${what} "child.list.0.0" holds a Child that it is a part of`);
+  parent.child.list = [];
+  assertEquals([...parent.modules()].length, 2);
 });
 
 Deno.test("Module: train and eval reach all parts", () => {

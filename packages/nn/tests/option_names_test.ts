@@ -37,6 +37,24 @@ const NANO = { nHead: 2, kvHead: 1, nEmbed: 8 };
 const GQA = { embedDim: 16, queryHeads: 2, kvHeads: 1 };
 
 type Options = Record<string, unknown>;
+
+Deno.test("layers refuse to be made without a source of parameters, as in PyTorch", () => {
+  const none = undefined as never;
+  const cases: readonly [what: string, make: () => unknown][] = [
+    ["Linear", () => new Linear({ inFeatures: 4, outFeatures: 2 }, none)],
+    ["Embedding", () => new Embedding({ numEmbeddings: 4, embeddingDim: 2 }, none)],
+    ["LayerNorm", () => new LayerNorm({ size: 4 }, none)],
+    ["RMSNorm", () => new RMSNorm({ size: 4 }, none)],
+  ];
+  for (const [what, make] of cases) {
+    assertEquals(
+      assertThrows(make, ShapeError).message,
+      `Cannot make ${what} from undefined: pass initialized({ backend }), fromStateDict(state) or a checkpoint as the ` +
+        `last argument`,
+    );
+  }
+});
+
 type Case = readonly [
   what: string,
   foreign: Options,
@@ -97,6 +115,7 @@ Deno.test("layers refuse options that there are none of, before they take a para
       "ropetheta",
       (o) => new LlamaForCausalLM({ ...LLAMA, ...o }, source),
     ],
+    ["make a Llama", { torch_dtype: "f16" }, "dtype", "dtypes", (o) => new LlamaForCausalLM(LLAMA, source, o)],
     ["initialize parameters", { device: "cpu" }, "backend", "sead", (o) => initialized({ backend, ...o })],
     ["make init.kaimingUniform", { negative_slope: 1 }, "a", "slope", (o) => init.kaimingUniform(o)],
     ["make init.uniform", { a: 0 }, "low", "hi", (o) => init.uniform(o)],

@@ -5,10 +5,11 @@ import type { LlamaConfig } from "../../nn/mod.ts";
 import type { GenerateOptions } from "./generate.ts";
 import type { GenerateTokensOptions } from "./generate_tokens.ts";
 import { checkSampleOptions, FOREIGN_SAMPLE_OPTIONS, SAMPLE_OPTIONS } from "./sampling.ts";
+import { checkStops } from "./stop_text.ts";
 
 const SHARED = { ...SAMPLE_OPTIONS, maxTokens: true, cache: true, signal: true, chunkTokens: true } as const;
 const TOKENS_OPTIONS = { ...SHARED, endIds: true } as const satisfies Record<keyof GenerateTokensOptions, true>;
-const TEXT_OPTIONS = { ...SHARED, ignoreEnd: true } as const satisfies Record<keyof GenerateOptions, true>;
+const TEXT_OPTIONS = { ...SHARED, ignoreEnd: true, stop: true } as const satisfies Record<keyof GenerateOptions, true>;
 const FOREIGN: Readonly<Record<string, string>> = {
   ...FOREIGN_SAMPLE_OPTIONS,
   max_new_tokens: "maxTokens",
@@ -19,12 +20,16 @@ const FOREIGN: Readonly<Record<string, string>> = {
   past_key_values: "cache: model.createCache()",
   eos_token_id: "endIds of generateTokens",
   ignoreEnd: "no endIds, as when they are left out",
+  stop: "generate(model, tokenizer, prompt, { stop }), or a StopText on the tokens' text",
+  stop_strings: "stop, a list of texts, of generate",
+  stop_sequences: "stop, a list of texts, of generate",
   endIds: "generateTokens, which takes ids to end at, or ignoreEnd",
 };
 
-/** @throws {ShapeError} when text is to be generated with an option that there is none of */
-export function checkTextOptionNames(options: unknown): void {
+/** @throws {ShapeError} when text is to be generated with an option that there is none of, or no list of texts to stop at */
+export function checkTextOptions(options: GenerateOptions): void {
   checkNames("generate", options, TEXT_OPTIONS, FOREIGN);
+  if (options.stop !== undefined) checkStops(options.stop);
 }
 
 /** @throws {ShapeError} when an option is unknown, or out of its range */

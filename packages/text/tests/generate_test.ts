@@ -182,12 +182,52 @@ Deno.test("generateBatch: a text that ends in the middle of a character has one 
   assertEquals(steps[9], [undefined, { id: steps[8]![1]!.id, text: "\ufffd" }, undefined]);
 });
 
+/** A text as it is when it is cut before the first of some sequences. */
+function before(text: string, stops: readonly string[]): string {
+  const found = stops.map((stop) => text.indexOf(stop)).filter((at) => at >= 0);
+  return text.slice(0, Math.min(text.length, ...found));
+}
+
+Deno.test("generate: a stop sequence ends the text before it, and what may become one is held back", async () => {
+  const backend = createScalarBackend();
+  using model = tinyLlama(backend);
+  const left = backend.memory.liveStorages;
+  const ids = await idsOf(model, [1, 5, 9], { temperature: 0 });
+  const text = WORDS.decode(ids);
+  const across = `${ids[2]}><${ids[3]}>`; // it begins in the third token, or before, and ends in the fourth
+  for (const stop of [[across], [`<${ids[4]}>`, across], ["<1x>"], [`<${ids.at(-1)}><`], []]) {
+    using cache = model.createCache();
+    const pieces: GeneratedToken[] = [];
+    const options = { temperature: 0, maxTokens: ids.length, stop, cache };
+    for await (const token of generate(model, WORDS, [1, 5, 9], options)) pieces.push(token);
+    assertEquals(pieces.map((piece) => piece.text).join(""), before(text, stop), `${stop}`);
+    if (before(text, stop) === text) continue;
+    assert(pieces.length < ids.length, "it should not go on after the sequence");
+    assertEquals(cache.length, 3 + pieces.length - 1); // the last token drawn was not fed back
+  }
+  assertEquals(backend.memory.liveStorages, left);
+});
+
+Deno.test("generateBatch: each row stops for itself, and the batch when all have", async () => {
+  using model = tinyLlama(createScalarBackend());
+  const alone = await Promise.all(BATCH.map((prompt) => idsOf(model, prompt, { temperature: 0, maxTokens: 9 })));
+  const texts = alone.map((ids) => WORDS.decode(ids));
+  const stop = alone.map((ids, row) => `<${ids[row + 1]}><${ids[row + 2]}>`);
+  const wanted = texts.map((text) => before(text, stop));
+  assert(new Set(wanted.map((text) => text.length)).size > 1, `rows should stop at different steps: ${wanted}`);
+  const steps = await stepsOf(model, WORDS, { stop });
+  assertEquals(BATCH.map((_, row) => steps.map((step) => step[row]?.text ?? "").join("")), wanted);
+  assert(steps.length < 9, "nothing is computed when all rows have stopped");
+});
+
 Deno.test("generate and generateBatch: options that there are none of, and a text for a list, are refused", async () => {
   using model = tinyLlama(createScalarBackend());
   const names = "Cannot generate with an option";
   const refusals: [object, string][] = [
     [{ max_new_tokens: 3 }, `${names} "max_new_tokens": there is none; use maxTokens`],
     [{ ignoreEnds: true }, `${names} "ignoreEnds": there is none; use temperature,`],
+    [{ stop_strings: ["."] }, `${names} "stop_strings": there is none; use stop, a list of texts, of generate`],
+    [{ stop: "." }, 'Cannot stop at ".": stop sequences are a list of texts'],
     [{ endIds: new Set([1]) }, `${names} "endIds": there is none; use generateTokens, which takes ids to end at`],
   ];
   for (const [options, message] of refusals) {

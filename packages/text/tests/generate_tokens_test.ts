@@ -235,6 +235,8 @@ Deno.test("generateTokens: prompts and options that cannot be are refused, and l
   await refuses([[1]], "Cannot go on from an object of Object: it is no cache", untyped({ cache: {} }));
   const names = "Cannot generate tokens with an option";
   await refuses([[1]], `${names} "max_new_tokens": there is none; use maxTokens`, untyped({ max_new_tokens: 1 }));
+  const stop = "generate(model, tokenizer, prompt, { stop }), or a StopText on the tokens' text";
+  await refuses([[1]], `${names} "stop": there is none; use ${stop}`, untyped({ stop: ["."] }));
   await refuses([[1]], `${names} "top_k": there is none; use topK`, untyped({ top_k: 1 }));
   await refuses([[1]], `${names} "do_sample": there is none; use temperature`, untyped({ do_sample: false }));
   await refuses([[1]], `${names} "temprature": there is none; use temperature, topK,`, untyped({ temprature: 0 }));

@@ -28,7 +28,7 @@ export function regroup(model: LlamaForCausalLM, kvHeads: number): LlamaForCausa
         if (isProjection && dtypeInfo(x.dtype).blockSize > 1) floats.set(name, x.to("f32"));
       }
       const { state, config } = convertHeads(new Map([...own, ...floats]), model.config, { kvHeads, method: "mean" });
-      return new LlamaForCausalLM(config, fromStateDict(state));
+      return new LlamaForCausalLM(config, fromStateDict(state), { dtype: model.dtype });
     } finally {
       for (const x of floats.values()) x.dispose();
     }

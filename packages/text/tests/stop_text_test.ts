@@ -1,5 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
-import { StopText } from "../src/stop_text.ts";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { ShapeError } from "../../core/mod.ts";
+import { StopText } from "../mod.ts";
 
 /** What a text gives when it comes in pieces of one length. */
 function cut(text: string, stops: readonly string[], size: number): { pieces: string[]; stopped: boolean } {
@@ -32,4 +33,11 @@ Deno.test("a text is cut before its first stop sequence, however it comes in pie
 Deno.test("only what may become a stop sequence is held back", () => {
   assertEquals(cut("abxaby", ["abz"], 1).pieces, ["", "", "abx", "", "", "aby", ""]);
   assertEquals(cut("ab", ["abz"], 1).pieces, ["", "", "ab"]);
+});
+
+Deno.test("stop sequences that are no list of texts are refused", () => {
+  const one = "END" as unknown as string[]; // the types refuse it, JavaScript does not
+  assertThrows(() => new StopText(one), ShapeError, 'Cannot stop at "END": stop sequences are a list of texts, as ["');
+  const ids = [3] as unknown as string[];
+  assertThrows(() => new StopText(ids), ShapeError, "Cannot stop at [3]: stop sequences are a list of texts");
 });

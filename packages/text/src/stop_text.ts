@@ -1,15 +1,41 @@
 /**
  * Stop sequences in text that comes in pieces: what may be the beginning of one is held back until the next piece decides.
  */
+import { ShapeError } from "../../core/mod.ts";
+import { showValue } from "../../core/src/errors.ts";
 
-/** Cuts a text off before the first of several sequences. */
+/**
+ * Cuts a text off before the first of several sequences. `generate` does so with its option `stop`; this is for text that
+ * comes otherwise, as from `generateTokens` and a `textStream`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { StopText } from "@heed/heed/text";
+ *
+ * const stopText = new StopText(["\n\n"]);
+ * let text = "";
+ * for (const piece of ["One line.", "\n", "\nAnother."]) {
+ *   text += stopText.push(piece);
+ *   if (stopText.stopped) break;
+ * }
+ * text += stopText.end();
+ * assertEquals(text, "One line.");
+ * ```
+ */
 export class StopText {
   readonly #stops: readonly string[];
   #held = "";
   #stopped = false;
 
-  /** @param stops the sequences; empty ones stop nothing */
+  /**
+   * Begins a text.
+   *
+   * @param stops the sequences; empty ones stop nothing
+   * @throws {ShapeError} when they are no list of texts
+   */
   constructor(stops: readonly string[]) {
+    checkStops(stops);
     this.#stops = stops.filter((stop) => stop !== "");
   }
 
@@ -45,4 +71,10 @@ export class StopText {
     }
     return 0;
   }
+}
+
+/** @throws {ShapeError} when stop sequences are no list of texts, as a single one is */
+export function checkStops(stops: readonly string[]): void {
+  if (Array.isArray(stops) && stops.every((stop) => typeof stop === "string")) return;
+  throw new ShapeError(`Cannot stop at ${showValue(stops)}: stop sequences are a list of texts, as ["\\n\\n"]`);
 }
