@@ -5,7 +5,7 @@
  */
 import { chat } from "./src/chat.ts";
 import { convert } from "./src/convert.ts";
-import { Interrupted, Terminated, UsageError } from "./src/errors.ts";
+import { Interrupted, isSystemError, Terminated, UsageError } from "./src/errors.ts";
 import { generate } from "./src/generate.ts";
 import { inspect } from "./src/inspect.ts";
 import { serve } from "./src/serve.ts";
@@ -62,8 +62,8 @@ function report(error: unknown): number {
 }
 
 function isFault(error: Error): boolean {
-  return error.message.startsWith("Internal:") ||
-    [TypeError, RangeError, ReferenceError, SyntaxError, Error].some((builtIn) => error.constructor === builtIn);
+  const builtIn = [TypeError, RangeError, ReferenceError, SyntaxError, Error].some((it) => error.constructor === it);
+  return error.message.startsWith("Internal:") || (builtIn && !isSystemError(error));
 }
 
 if (import.meta.main) {

@@ -3,7 +3,7 @@
  * (Linux `~/.cache/heed`, macOS `~/Library/Caches/heed`, Windows `%LOCALAPPDATA%\heed`).
  */
 import { isAbsolute, join } from "node:path";
-import { ModelError } from "./errors.ts";
+import { isSystemError, ModelError } from "./errors.ts";
 
 /** Reads one environment variable, as `Deno.env.get` does. */
 export type Environment = (name: string) => string | undefined;
@@ -26,6 +26,21 @@ function defaultCache(environment: Environment, os: typeof Deno.build.os): strin
   if (os === "windows") return join(required(environment, "LOCALAPPDATA"), "heed");
   const home = required(environment, "HOME");
   return os === "darwin" ? join(home, "Library", "Caches", "heed") : join(home, ".cache", "heed");
+}
+
+/**
+ * What to throw where the cache folder could not be written to.
+ *
+ * @param folder the folder, as {@linkcode modelFolder} gives it
+ * @param error why not
+ * @returns a {@linkcode ModelError} with the remedy; other errors than the system's as they are
+ */
+export function cannotWriteCache(folder: string, error: unknown): unknown {
+  if (!isSystemError(error)) return error;
+  const other = folder.includes(",")
+    ? "another folder, without a comma: Deno's list of folders that may be written to ends at one"
+    : "a folder that can be written to";
+  return new ModelError(`Cannot write to the cache folder ${folder}: ${error.message}; set HEED_CACHE to ${other}`);
 }
 
 function required(environment: Environment, name: string): string {

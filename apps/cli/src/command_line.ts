@@ -37,7 +37,7 @@ export function parseCommandLine<O extends Options>(args: readonly string[], opt
 export interface NumberRule {
   /** The least value. */
   readonly min: number;
-  /** The greatest value; default none. */
+  /** The greatest value; default none but, of whole ones, 2⁵³ - 1. */
   readonly max?: number;
   /** Whether it must be whole. */
   readonly whole?: boolean;
@@ -53,12 +53,13 @@ export interface NumberRule {
  */
 export function numberOption(name: string, text: string | undefined, rule: NumberRule): number | undefined {
   if (text === undefined) return undefined;
-  const { min, max = Infinity, whole = false } = rule;
+  const { min, whole = false } = rule;
+  const max = rule.max ?? (whole ? Number.MAX_SAFE_INTEGER : Infinity);
   const value = text.trim() === "" ? NaN : Number(text);
   const fits = whole ? Number.isSafeInteger(value) : Number.isFinite(value);
   if (fits && value >= min && value <= max) return value;
   const kind = whole ? "a whole number" : "a number";
-  const range = max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`;
+  const range = rule.max !== undefined || value > max ? `from ${min} to ${max}` : `of at least ${min}`;
   throw new UsageError(`Cannot use --${name} "${text}": it must be ${kind} ${range}`);
 }
 
@@ -66,11 +67,12 @@ export function numberOption(name: string, text: string | undefined, rule: Numbe
  * The one argument a command wants.
  *
  * @param what what it is, for the message
- * @throws {UsageError} when there is none, or more than one
+ * @throws {UsageError} when there is none, an empty one, or more than one
  */
 export function onlyArgument(positionals: readonly string[], what: string): string {
   const [first, second] = positionals;
   if (first === undefined) throw new UsageError(`Cannot go on without ${what}`);
+  if (first === "") throw new UsageError(`Cannot go on without ${what}: what was given is empty`);
   if (second === undefined) return first;
   throw new UsageError(
     `Cannot take "${second}" after "${first}": only ${what} is wanted; put text with spaces in quotes`,

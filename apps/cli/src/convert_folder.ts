@@ -53,7 +53,7 @@ export async function convertFolder(request: ConvertRequest, options: ConvertFol
 
 async function checkInput(path: string): Promise<void> {
   const found = await Deno.stat(path).catch((error: unknown) => {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
     throw error;
   });
   const remedy = "give a Hugging Face folder, with config.json and safetensors";

@@ -3,7 +3,7 @@
  * it replaces is moved aside first and deleted last, and is back in its place if anything fails.
  */
 import { basename, dirname, join, resolve, sep } from "node:path";
-import { ModelError } from "./errors.ts";
+import { isSystemError, ModelError } from "./errors.ts";
 
 /**
  * Checks that a folder may be made or replaced.
@@ -18,6 +18,7 @@ export async function checkTarget(path: string, input: string, overwrite: boolea
   const refuse = (why: string): ModelError => new ModelError(`Cannot write ${path}: ${why}`);
   const parent = await realPath(dirname(resolve(path)));
   if (parent === undefined) throw refuse(`${dirname(resolve(path))} does not exist; make it first`);
+  if (!(await Deno.stat(parent)).isDirectory) throw refuse(`${parent} is a file; choose another folder`);
   const existing = await realPath(path);
   const target = existing ?? join(parent, basename(resolve(path)));
   const source = await Deno.realPath(input);
@@ -39,8 +40,18 @@ export async function checkTarget(path: string, input: string, overwrite: boolea
  *
  * @param target where it will be, as {@linkcode checkTarget} gives it
  * @param fill writes its files into the folder it is given; when it fails, nothing has changed
+ * @throws {ModelError} when the system refuses it
  */
 export async function makeFolder(target: string, fill: (folder: string) => Promise<void>): Promise<void> {
+  try {
+    await makeBeside(target, fill);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new ModelError(`Cannot write ${target}: ${error.message}; make room, or choose another folder`);
+  }
+}
+
+async function makeBeside(target: string, fill: (folder: string) => Promise<void>): Promise<void> {
   const tag = crypto.randomUUID().slice(0, 8);
   const partial = `${target}.partial-${tag}`;
   await Deno.mkdir(partial);
@@ -65,12 +76,12 @@ async function replace(target: string, by: string, aside: string): Promise<void>
   await Deno.remove(aside, { recursive: true });
 }
 
-/** The path with links followed; undefined where there is nothing. */
+/** The path with links followed; undefined where there is nothing, or a file in place of a folder. */
 async function realPath(path: string): Promise<string | undefined> {
   try {
     return await Deno.realPath(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
     throw error;
   }
 }

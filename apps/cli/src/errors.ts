@@ -3,6 +3,18 @@
  * anything else that escapes a command is a fault of the program and keeps its stack.
  */
 
+/**
+ * Whether the operating system or Deno's permissions refused something: an error of a class in `Deno.errors`, or, where that
+ * has none (EROFS, ENOSPC, EDQUOT, EIO), a plain one with the system's code. EBADF is left out: a file used after it was
+ * closed is a fault of ours.
+ */
+export function isSystemError(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  if (Object.values(Deno.errors).some((known) => error instanceof known)) return true;
+  const plain = error.constructor === Error && "code" in error;
+  return plain && typeof error.code === "string" && /^E[A-Z0-9]+$/.test(error.code) && error.code !== "EBADF";
+}
+
 /** A wrong command line: the program ends with exit code 2. */
 export class UsageError extends Error {
   override name = "UsageError";

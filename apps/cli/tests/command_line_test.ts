@@ -31,10 +31,12 @@ Deno.test("numbers are checked against their range", () => {
   bad("", { min: 0 }, "a number of at least 0");
   bad("many", { min: 0 }, "a number of at least 0");
   bad("Infinity", { min: 0 }, "a number of at least 0");
+  bad("99999999999999999999", { min: 0, whole: true }, "a whole number from 0 to 9007199254740991");
 });
 
 Deno.test("a command takes one argument", () => {
   assertEquals(onlyArgument(["a"], "one model"), "a");
   assertThrows(() => onlyArgument([], "one model"), UsageError, "Cannot go on without one model");
+  assertThrows(() => onlyArgument([""], "one model"), UsageError, "without one model: what was given is empty");
   assertThrows(() => onlyArgument(["a", "b"], "one model"), UsageError, 'Cannot take "b" after "a": only one model');
 });

@@ -124,6 +124,7 @@ Deno.test("what cannot be converted is an error, and leaves nothing", () =>
       (await Deno.readFile(join(TINY, "model.safetensors"))).slice(0, -9),
     );
     await rejects(broken, "Cannot read model.safetensors: ");
+    await rejects(join(TINY, "config.json/in"), "there is no such folder; give a Hugging Face folder");
     await rejects(join(TINY, "model.safetensors"), "it is a file; give a Hugging Face folder");
     await Deno.writeTextFile(join(folder, "m.gguf"), "GGUF");
     await rejects(
@@ -162,6 +163,14 @@ Deno.test("where the folder cannot be made is an error", () =>
     await rejects(join(folder, "alias"), "it and ");
     await Deno.writeTextFile(join(folder, "file"), "");
     await rejects(join(folder, "file"), "it is a file; choose another folder");
+    await rejects(join(folder, "file/out"), `${join(folder, "file")} is a file; choose another folder`);
+    await rejects(join(folder, "file/no/out"), `${join(folder, "file/no")} does not exist; make it first`);
+    const long = join(folder, "n".repeat(250)); // the name it is filled under is too long for the system
+    await assertRejects(
+      () => convertFolder(request(TINY, long)),
+      ModelError,
+      `Cannot write ${join(await Deno.realPath(folder), "n".repeat(250))}: File name too long`,
+    );
     const other = join(folder, "other");
     await Deno.mkdir(join(other, "photos"), { recursive: true });
     await rejects(other, "it exists; choose another folder, or give --overwrite to replace it", false);

@@ -10,6 +10,7 @@ Deno.test("a prompt alone is greedy, with the default model", () => {
     model: DEFAULT_MODEL,
     maxTokens: 128,
     sampling: { temperature: 0 },
+    softwareAdapter: false,
     checkWeights: false,
   });
 });
@@ -17,13 +18,14 @@ Deno.test("a prompt alone is greedy, with the default model", () => {
 Deno.test("every option arrives", () => {
   const line =
     "--model m.gguf --backend webgpu,scalar --activations f32 --max-tokens 5 --temperature 0.7 --top-k 40 --top-p 0.9 --seed 3";
-  assertEquals(parseGenerate([...line.split(" "), "--check-weights", "Hi"]), {
+  assertEquals(parseGenerate([...line.split(" "), "--software-adapter", "--check-weights", "Hi"]), {
     prompt: "Hi",
     model: "m.gguf",
     backends: ["webgpu", "scalar"],
     activations: "f32",
     maxTokens: 5,
     sampling: { temperature: 0.7, topK: 40, topP: 0.9, seed: 3 },
+    softwareAdapter: true,
     checkWeights: true,
   });
 });
@@ -34,6 +36,7 @@ Deno.test("help needs no prompt and lists every option", () => {
     const name of [
       "model",
       "backend",
+      "software-adapter",
       "activations",
       "max-tokens",
       "temperature",
@@ -51,7 +54,8 @@ Deno.test("what cannot be meant is a usage error", () => {
   const bad = (args: string[], message: string): UsageError =>
     assertThrows(() => parseGenerate(args), UsageError, message);
   bad([], "Cannot go on without one prompt");
-  bad([""], "Cannot go on from an empty prompt");
+  bad([""], "Cannot go on without one prompt: what was given is empty");
+  bad(["a", "--model", ""], "Cannot use an empty --model: it must be a path, a URL or a known name");
   bad(
     ["The", "capital"],
     'Cannot take "capital" after "The": only one prompt is wanted; put text with spaces in quotes',
@@ -63,7 +67,22 @@ Deno.test("what cannot be meant is a usage error", () => {
   bad(["a", "--seed", "x"], 'Cannot use --seed "x"');
   bad(["a", "--activations", "int4"], 'Cannot use --activations "int4": it must be int8 or f32');
   bad(["a", "--activations", "int8", "--backend", "scalar"], 'Cannot use --activations "int8" with --backend "scalar"');
-  bad(["a", "--backend", "scalar,"], 'Cannot use --backend "scalar,": it must be auto, or names with commas');
+  const known = "it must be auto, or some of webgpu, wasm, scalar with commas between them";
+  bad(["a", "--backend", "scalar,"], `Cannot use --backend "scalar,": ${known}`);
+  bad(["a", "--backend", "wasm,wegbpu"], `Cannot use --backend "wasm,wegbpu": ${known}`);
+  bad(["a", "--software-adapter", "--backend", "wasm"], "Cannot use --software-adapter without --backend webgpu");
+  bad(["a", "--software-adapter"], "Cannot use --software-adapter without --backend webgpu");
+});
+
+Deno.test("what says how to draw is refused where nothing is drawn", () => {
+  for (const [name, value] of [["top-k", "40"], ["top-p", "0.9"], ["seed", "7"]] as const) {
+    const message =
+      `Cannot use --${name} with --temperature 0, which draws nothing: give a --temperature above 0, such as 0.7`;
+    for (const temperature of [[], ["--temperature", "0"]]) {
+      assertThrows(() => parseGenerate(["a", `--${name}`, value, ...temperature]), UsageError, message);
+    }
+    parseGenerate(["a", `--${name}`, value, "--temperature", "0.7"]);
+  }
 });
 
 Deno.test("text is written as it comes, and prompt and text are timed apart", async () => {

@@ -85,9 +85,36 @@ Deno.test("what cannot be done is one line on stderr and code 1", async () => {
       assert(!stderr.includes("    at "), stderr);
     };
     await fails(["--check-weights", "abc"], 'heed: Cannot use model.gguf: tensor "output_norm.weight" is NaN at [0]\n');
-    await fails(["--backend", "nonesuch", "abc"], "nonesuch");
-    await fails(["abcde"], "heed: Cannot generate from 5 tokens after 0: the context holds 4; shorten the prompt\n");
+    const tooLong = "heed: Cannot go on from a prompt of 5 tokens: the model's context holds 4; shorten the prompt\n";
+    await fails(["abcde"], tooLong);
     await fails(["xyz"], "heed: ");
+    assertEquals((await generate(["--model", path, "abcde"])).stderr, tooLong); // and nothing was loaded
+    await writeSuccessorFolder(folder);
+    assertStringIncludes((await generate(["--model", folder, "abc".repeat(100)])).stderr, "a prompt of 300 tokens");
+  });
+});
+
+Deno.test("a backend that there is none of is refused before the model is looked for", async () => {
+  const { code, stdout, stderr } = await generate(["--model", "no/such/model", "--backend", "wsam", "abc"]);
+  assertEquals([code, stdout], [2, ""]);
+  assertMatch(stderr, /^heed: Cannot use --backend "wsam": it must be auto, or some of webgpu, wasm, scalar /);
+});
+
+Deno.test("a software adapter is taken where that is asked for, and the option named where it is not", async () => {
+  const adapter = await navigator.gpu.requestAdapter();
+  assert(adapter !== null, "there is no adapter: run `deno task setup`");
+  await withFolder(async (folder) => {
+    const path = join(folder, "model.gguf");
+    await Deno.writeFile(path, successorGguf());
+    const onWebGpu = ["--model", path, "--backend", "webgpu"];
+    assertEquals((await generate([...onWebGpu, "--software-adapter", "abc"])).stdout, "defg\n");
+    if (!adapter.info.isFallbackAdapter) return;
+    const without = await generate([...onWebGpu, "abc"]);
+    assertEquals([without.code, without.stdout], [1, ""]);
+    assertStringIncludes(without.stderr, "; give --software-adapter to use it all the same\n");
+    const next = await generate(["--model", path, "--backend", "webgpu,scalar", "abc"]);
+    assertEquals([next.code, next.stdout], [0, "defg\n"]);
+    assertStringIncludes(next.stderr, "; give --software-adapter to use it all the same\n");
   });
 });
 

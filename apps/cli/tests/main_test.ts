@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { isSystemError } from "../src/errors.ts";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { serve } from "./loopback_server.ts";
@@ -66,6 +67,50 @@ Deno.test("what cannot be done ends with code 1, without a stack", async () => {
   const notGguf = await heed(["inspect", join(VECTORS, "README.md")]);
   assertMatch(notGguf.stderr, /^heed: Cannot read README.md: it is not GGUF[^\n]*\n$/);
 });
+
+Deno.test("what the system refuses is no fault of the program", async () => {
+  const withCode = (code: string): Error => Object.assign(new Error(code), { code });
+  for (const code of ["EROFS", "ENOSPC", "EDQUOT", "EIO"]) assert(isSystemError(withCode(code)), code);
+  assert(isSystemError(new Deno.errors.PermissionDenied("no")));
+  for (const error of [new Error("no"), withCode("ERR_INVALID_ARG_TYPE"), withCode("EBADF"), "ENOSPC"]) {
+    assert(!isSystemError(error), String(error));
+  }
+  const long = "m".repeat(5000); // ENAMETOOLONG: Deno has no class for it either
+  const { code, stdout, stderr } = await heed(["inspect", long]);
+  assertEquals([code, stdout], [1, ""]);
+  assertMatch(stderr, /^heed: [^\n]*mmm[^\n]*\n$/);
+  assert(!stderr.includes("fault"), stderr);
+});
+
+Deno.test("a cache folder that cannot be written to is named, with what to set", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const file = join(folder, "file");
+    await Deno.writeTextFile(file, "");
+    const refuses = async (cache: string, remedy: string): Promise<void> => {
+      const { code, stderr } = await heed(["inspect", "https://example.invalid/m.gguf"], cache);
+      assertEquals(code, 1, stderr);
+      const start = `heed: Cannot write to the cache folder ${join(cache, "models")}: `;
+      assert(stderr.startsWith(start) && stderr.endsWith(`; set HEED_CACHE to ${remedy}\n`), stderr);
+    };
+    await refuses(file, "a folder that can be written to");
+    await refuses(
+      join(folder, "a,b"),
+      "another folder, without a comma: Deno's list of folders that may be written to ends at one",
+    );
+    await Deno.mkdir(join(folder, "models"));
+    const lock = join(folder, "models", `${await hashOf("https://example.invalid/m.gguf")}-m.gguf.lock`);
+    await Deno.mkdir(lock); // what is written first cannot be
+    await refuses(folder, "a folder that can be written to");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+async function hashOf(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return new Uint8Array(digest).toHex().slice(0, 16);
+}
 
 Deno.test("inspect prints JSON to stdout, with permissions to read only", async () => {
   const { code, stdout, stderr } = await heed(["inspect", "--json", "--check-weights", join(VECTORS, "hf_tiny")]);

@@ -1,6 +1,6 @@
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { createHash } from "node:crypto";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { DownloadError, ModelError } from "../src/errors.ts";
 import { withLock } from "../src/lock.ts";
 import { locateModel, type ModelStore } from "../src/model_store.ts";
@@ -193,6 +193,51 @@ Deno.test("a package with another file leaves nothing", () =>
     );
     assertEquals([...Deno.readDirSync(store.folder)], []);
   }));
+
+Deno.test("what a killed try left beside a whole file is deleted when the file is found", () =>
+  withPlace(async ({ store }) => {
+    const path = await locateModel("tiny", store);
+    await Deno.mkdir(`${path}.package`);
+    await Deno.writeTextFile(join(`${path}.package`, "tiny.whl"), "zip");
+    assertEquals(await locateModel("tiny", store), path);
+    assertEquals([...Deno.readDirSync(store.folder)].map(({ name }) => name).sort(), ["Tiny.gguf", "Tiny.gguf.lock"]);
+  }));
+
+Deno.test({
+  name: "an interrupt while a package is fetched ends Python and leaves nothing",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    withPlace(async ({ store }) => {
+      await Deno.mkdir(store.folder);
+      const python = join(store.folder, "..", "python3");
+      const script = '#!/bin/sh\necho half > "$TMPDIR/half.whl"\necho started\nexec sleep 100000\n';
+      await Deno.writeTextFile(python, script, { mode: 0o755 });
+      const source = new URL("../src/package_source.ts", import.meta.url);
+      const program = `const { fetchFromPackage } = await import(${JSON.stringify(source.href)});
+        await fetchFromPackage(${JSON.stringify(PACKAGE)}, Deno.args[0], { byteLength: 1, sha256: "" })
+          .catch((error) => console.log(error.name));`;
+      for (const [signal, name] of [["SIGINT", "Interrupted"], ["SIGTERM", "Terminated"]] as const) {
+        const child = new Deno.Command(Deno.execPath(), {
+          args: ["eval", "--no-check", program, join(store.folder, "Tiny.gguf")],
+          env: { PATH: `${dirname(python)}:${Deno.env.get("PATH")}`, NO_COLOR: "1" },
+          stdout: "piped",
+          stderr: "piped",
+        }).spawn();
+        const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+        for (let said = ""; !said.includes("started\n");) {
+          const { value } = await reader.read();
+          assert(value !== undefined, `it ended early: ${said}`);
+          said += value;
+        }
+        assertEquals([...Deno.readDirSync(store.folder)].map((entry) => entry.name), ["Tiny.gguf.package"]);
+        child.kill(signal);
+        assertEquals(await new Response(child.stdout).text(), `${name}\n`);
+        await child.status;
+        await reader.cancel();
+        assertEquals([...Deno.readDirSync(store.folder)], []);
+      }
+    }),
+});
 
 Deno.test("pip that leaves no wheel is an error", () =>
   withPlace(async ({ store }) => {
