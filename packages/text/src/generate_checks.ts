@@ -78,8 +78,9 @@ function checkPrompt(ids: readonly number[], where: string, config: LlamaConfig,
   }
   if (ids.length === 0) throw new ShapeError(`Cannot generate from an empty prompt${where}: give at least one token`);
   if (past + ids.length > context) {
+    const after = past === 0 ? "" : ` after ${past}`;
     throw new ShapeError(
-      `Cannot generate from ${ids.length} tokens after ${past}${where}: the context holds ${context}; shorten the prompt`,
+      `Cannot generate from ${ids.length} tokens${after}${where}: the context holds ${context}; shorten the prompt`,
     );
   }
   const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);

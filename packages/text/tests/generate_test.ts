@@ -38,7 +38,7 @@ Deno.test("generate: prompts that cannot be continued are refused, and leave not
   const refusals: [string | number[], string][] = [
     ["", "Cannot generate from an empty prompt: give at least one token"],
     [[], "Cannot generate from an empty prompt: give at least one token"],
-    [new Array(25).fill(1), "Cannot generate from 25 tokens after 0: the context holds 24; shorten the prompt"],
+    [new Array(25).fill(1), "Cannot generate from 25 tokens: the context holds 24; shorten the prompt"],
     [[1, 17], "Cannot generate: token 17 is outside the vocabulary of 17"],
     [[-1], "Cannot generate: token -1 is outside the vocabulary of 17"],
     [[0.5], "Cannot generate: token 0.5 is outside the vocabulary of 17"],

@@ -202,7 +202,7 @@ Deno.test("generateTokens: prompts and options that cannot be are refused, and l
   const long = new Array<number>(25).fill(1);
   await refuses(
     [[1], [2], long],
-    "Cannot generate from 25 tokens after 0 in row 2: the context holds 24; shorten the prompt",
+    "Cannot generate from 25 tokens in row 2: the context holds 24; shorten the prompt",
   );
   await refuses([[17], [1]], "Cannot generate: token 17 in row 0 is outside the vocabulary of 17");
   for (const maxTokens of [-1, 0.5, NaN]) {
