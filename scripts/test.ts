@@ -10,10 +10,11 @@ import { ROOT } from "./files.ts";
 
 const HELP = `deno task test, or deno task ok for the quick checks
 
-Runs formatting, lint, types, layers, docs, the unit tests and, but for the quick checks, what
-takes longer: bundles, conformance on every backend and build in Deno and in Chromium, the
-real model. One part alone is a task of its own (deno task lists them), or a path for
-deno test -A PATH.
+Runs formatting, lint, types, layers, docs, whether the WebAssembly kernels are what their
+sources make, clippy and rustfmt (both with Rust there), the unit tests and, but for the quick
+checks, what takes longer: bundles, conformance on every backend and build in Deno and in
+Chromium, the real model. One part alone is a task of its own (deno task lists them), or a
+path for deno test -A PATH.
 
   --quick     the quick checks only
   -h, --help  show this

@@ -7,7 +7,8 @@ import { gzipSync } from "node:zlib";
 import config from "../deno.json" with { type: "json" };
 import importMap from "../import_map.json" with { type: "json" };
 import { launchChromium } from "../scripts/chromium.ts";
-import { DIST, ensureDist, serve } from "./dist.ts";
+import { ROOT } from "../scripts/files.ts";
+import { ensureDist, serve } from "./dist.ts";
 import { EXAMPLES } from "./entries.ts";
 import { assertComputes, linesOf, PAGE } from "./page.ts";
 
@@ -35,12 +36,12 @@ async function run(cwd: string, program: string, ...args: string[]): Promise<str
   return out;
 }
 
-/** Installs the packed package, and what the tests need, in a fresh folder. */
+/** Installs the package, packed as the README says, and what the tests need, in a fresh folder. */
 async function install(): Promise<string> {
   await ensureDist();
   const folder = await Deno.makeTempDir();
   const packed: { filename: string }[] = JSON.parse(
-    await run(`${DIST}/npm`, "npm", "pack", "--json", "--pack-destination", folder),
+    await run(ROOT, "npm", "pack", "./dist/npm", "--json", "--pack-destination", folder),
   );
   await Deno.writeTextFile(`${folder}/package.json`, JSON.stringify({ type: "module" }));
   await run(folder, "npm", "install", "--no-audit", "--no-fund", `./${packed[0]!.filename}`, ...TOOLS);

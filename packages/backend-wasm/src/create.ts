@@ -4,7 +4,7 @@ import type { Backend, MatmulActivations } from "../../core/src/backend.ts";
 import { checkMemoryBudget } from "../../core/src/memory.ts";
 import { WasmBackend } from "./backend.ts";
 import type { WasmBuffer } from "./buffer.ts";
-import { compileSource, start, type Started, type WasmBuild, wasmBytes, type WasmSource } from "./instance.ts";
+import { compileBuild, compileSource, start, type Started, type WasmBuild, type WasmSource } from "./instance.ts";
 import { FOREIGN_BACKEND_OPTIONS, WASM_OPTIONS } from "./option_names.ts";
 import { type Abilities, probe } from "./probe.ts";
 import { Workers } from "./workers.ts";
@@ -38,7 +38,8 @@ const THREADS_LIMIT = 64;
  * A backend of WebAssembly kernels, on as many threads as there may be. It needs no file, header or permission; where
  * threads cannot be had, the same call gives one thread, and `describe()` says why.
  *
- * @throws {BackendError} when WebAssembly or its SIMD is not there, or the bytes given are not ours
+ * @throws {BackendError} when WebAssembly or its SIMD is not there or the page's policy forbids it, or the bytes given are
+ * not ours
  * @throws {ShapeError} when an option is unknown or out of its range
  * @example
  * ```ts
@@ -96,7 +97,7 @@ async function startKernels({ wasm, build }: WasmBackendOptions, abilities: Abil
     throw new BackendError(`Cannot create the wasm backend with the threads build: ${abilities.noThreadsBuild}`);
   }
   const best = build ?? (abilities.noThreadsBuild === undefined ? "threads" : "plain");
-  return await start(await WebAssembly.compile(await wasmBytes(best)));
+  return await start(await compileBuild(best));
 }
 
 /** The workers, and why there are not more: no way to have them is no error. */

@@ -2,7 +2,7 @@
 import { BackendError } from "../../core/src/errors.ts";
 import { ABI_VERSION, OPERAND_WORDS } from "./abi.ts";
 import { inflate } from "./base64.ts";
-import { makeSharedMemory } from "./probe.ts";
+import { makeSharedMemory, mayCompile } from "./probe.ts";
 
 /** The two builds of the kernels. */
 export type WasmBuild = "plain" | "threads";
@@ -63,15 +63,34 @@ export async function wasmBytes(build: WasmBuild): Promise<Uint8Array<ArrayBuffe
 /** Where kernels come from when not from within: an address, the file's bytes, or a module compiled already. */
 export type WasmSource = URL | Uint8Array<ArrayBuffer> | ArrayBuffer | WebAssembly.Module;
 
-/** Compiles what a user gave. @throws {BackendError} when it cannot be fetched or is no WebAssembly */
+/** Compiles the committed bytes of a build. @throws {BackendError} when the engine or the page's policy takes none */
+export async function compileBuild(build: WasmBuild): Promise<WebAssembly.Module> {
+  return await compile(await wasmBytes(build), (reason, cause) => {
+    return new BackendError(`Cannot create the wasm backend: its ${build} build does not compile: ${reason}`, {
+      cause,
+    });
+  });
+}
+
+/** Compiles what a user gave. @throws {BackendError} when it cannot be fetched, is no WebAssembly, or is forbidden */
 export async function compileSource(source: WasmSource): Promise<WebAssembly.Module> {
   if (source instanceof WebAssembly.Module) return source;
+  const bytes = source instanceof URL ? await fetchBytes(source) : source;
+  return await compile(bytes, (reason, cause) => {
+    return refuse(`they are no WebAssembly this engine takes (${reason})`, cause);
+  });
+}
+
+async function compile(
+  bytes: BufferSource,
+  refusal: (reason: string, cause: unknown) => BackendError,
+): Promise<WebAssembly.Module> {
   try {
-    return await WebAssembly.compile(source instanceof URL ? await fetchBytes(source) : source);
+    return await WebAssembly.compile(bytes);
   } catch (error) {
-    if (error instanceof BackendError) throw error;
-    const reason = error instanceof Error ? error.message : `${error}`;
-    throw refuse(`they are no WebAssembly this engine takes (${reason})`, error);
+    if (mayCompile()) throw refusal(error instanceof Error ? error.message : `${error}`, error);
+    const why = "this page's Content-Security-Policy forbids WebAssembly; add 'wasm-unsafe-eval' to its script-src";
+    throw new BackendError(`Cannot create the wasm backend: ${why}`, { cause: error });
   }
 }
 

@@ -40,24 +40,31 @@ export interface KernelHost {
 }
 
 /** Codes of `unary`'s setting 0, by place. */
-export const UNARY_OPS: readonly UnaryOp[] = [
+export const UNARY_OPS = [
   ...["neg", "abs", "sign", "square", "exp", "exp2", "expm1", "log", "log2", "log1p"] as const,
   ...["sqrt", "rsqrt", "reciprocal", "sin", "cos", "tanh", "erf", "sigmoid", "relu", "silu"] as const,
   ...["gelu", "geluTanh", "floor", "ceil", "round", "trunc", "isnan", "isinf", "isfinite", "logicalNot"] as const,
-];
+] as const;
 
 /** Codes of `binary`'s setting 0, by place. */
-export const BINARY_OPS: readonly BinaryOp[] = [
+export const BINARY_OPS = [
   ...["add", "sub", "mul", "div", "pow", "maximum", "minimum"] as const,
   ...["eq", "ne", "lt", "le", "gt", "ge", "logicalAnd", "logicalOr", "logicalXor"] as const,
-];
+] as const;
 
 /** Codes of `reduce`'s setting 0, by place. */
-export const REDUCE_OPS: readonly ReduceOp[] = ["sum", "prod", "max", "min", "argmax", "argmin", "any", "all"];
+export const REDUCE_OPS = ["sum", "prod", "max", "min", "argmax", "argmin", "any", "all"] as const;
 
-const UNARY_CODES = codesOf(UNARY_OPS);
-const BINARY_CODES = codesOf(BINARY_OPS);
-const REDUCE_CODES = codesOf(REDUCE_OPS);
+/** Bits of `attention`'s setting 0, by place. */
+const EXTRAS = [
+  ...["mask", "alibiSlopes", "sinks", "keyLengths", "keyPositions", "pageTable", "blockKinds", "blockTable"] as const,
+] as const;
+
+// Where a list lacks an op of the contract, its line here does not compile: no code would read as 0, another op's.
+const UNARY_CODES: Readonly<Record<UnaryOp, number>> = codesOf(UNARY_OPS);
+const BINARY_CODES: Readonly<Record<BinaryOp, number>> = codesOf(BINARY_OPS);
+const REDUCE_CODES: Readonly<Record<ReduceOp, number>> = codesOf(REDUCE_OPS);
+const EXTRA_BITS: Readonly<Record<AttentionExtra, number>> = codesOf(EXTRAS);
 
 function codesOf<Name extends string>(names: readonly Name[]): Readonly<Record<Name, number>> {
   return Object.fromEntries(names.map((name, i) => [name, i])) as Record<Name, number>; // fromEntries() forgets the keys
@@ -154,14 +161,10 @@ function makeFused(host: KernelHost): FusedKernels<WasmBuffer> {
   };
 }
 
-const EXTRAS: readonly AttentionExtra[] = [
-  ...["mask", "alibiSlopes", "sinks", "keyLengths", "keyPositions", "pageTable", "blockKinds", "blockTable"] as const,
-];
-
 function attentionSettings(attrs: AttentionAttrs, outputs: number): readonly number[] {
   const { extras, keyCount, scale, softcap, offset, left, right, sinkTokens, dropout } = attrs;
   let present = 0;
-  for (const name of extras) present |= 1 << EXTRAS.indexOf(name);
+  for (const name of extras) present |= 1 << EXTRA_BITS[name];
   const [start, atLengths] = offset === "keyLengths" ? [0, 1] : [offset, 0];
   const [p, low, high] = dropout === undefined ? [0, 0, 0] : [dropout.p, ...dropout.seed];
   return [present, outputs, keyCount, scale, softcap, start, atLengths, left, right, sinkTokens, p, low, high];

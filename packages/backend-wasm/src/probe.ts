@@ -5,6 +5,8 @@
  * page runs the build with relaxed SIMD on one thread.
  */
 
+/** A module of nothing. */
+const EMPTY = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
 /** `i8x16.splat`, `i8x16.popcnt` */
 const SIMD = [
   0,
@@ -84,6 +86,15 @@ export function makeSharedMemory(initial: number): WebAssembly.Memory | undefine
     }
   }
   return undefined;
+}
+
+/** Whether this page's policy lets WebAssembly be compiled: one that does not still lets it be validated. */
+export function mayCompile(): boolean {
+  try {
+    return new WebAssembly.Module(EMPTY) instanceof WebAssembly.Module;
+  } catch {
+    return false;
+  }
 }
 
 function validates(bytes: readonly number[]): boolean {

@@ -13,6 +13,9 @@ const STACK_BYTES = 2 ** 18;
 /** A worker that does not say it is ready within this time will not. */
 const START_TIMEOUT_MS = 10_000;
 
+/** Of an error without a message: the text is at hand, so that what keeps it from loading is a policy. */
+const NOT_LOADED = "it failed to load, most likely for the page's Content-Security-Policy; add blob: to its worker-src";
+
 /** As much of a worker as is needed here. */
 interface Thread {
   /** Resolves when it is ready; rejects when it will not be. */
@@ -96,7 +99,7 @@ function startWebWorker(source: string, data: unknown): Thread {
   const worker = new Worker(url, { type: "module" });
   const ready = withTimeout((resolve, reject) => {
     worker.onmessage = resolve;
-    worker.onerror = (event) => reject(new Error(event.message ?? "it failed to load"));
+    worker.onerror = (event) => reject(new Error(event.message ?? NOT_LOADED));
     worker.postMessage(data);
   });
   return { ready: ready.finally(() => URL.revokeObjectURL(url)), terminate: () => worker.terminate() };

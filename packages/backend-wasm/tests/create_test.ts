@@ -133,6 +133,38 @@ Deno.test("bytes that are not ours, or of another version, are refused", async (
   );
 });
 
+Deno.test("what an engine or a page's policy does not compile is a BackendError, of our bytes and of given ones", async () => {
+  const { compile, Module } = WebAssembly;
+  const refuses = (): never => {
+    throw new WebAssembly.CompileError("not here");
+  };
+  const bytes = await wasmBytes("plain");
+  const messages = async (): Promise<string[]> => {
+    const attempts = [{ build: "plain" }, { wasm: bytes }] as const;
+    const errors = await Promise.all(attempts.map((it) => assertRejects(() => createWasmBackend(it), BackendError)));
+    return errors.map(({ message }) => message);
+  };
+  try {
+    WebAssembly.compile = refuses;
+    assertEquals(await messages(), [
+      "Cannot create the wasm backend: its plain build does not compile: not here",
+      "Cannot create the wasm backend from the given bytes: they are no WebAssembly this engine takes (not here); " +
+      "leave the option `wasm` out, or take the bytes from wasmBytes()",
+    ]);
+    WebAssembly.Module = class extends Module {
+      constructor(bytes: BufferSource) {
+        super(bytes);
+        refuses();
+      }
+    };
+    const forbidden = "Cannot create the wasm backend: this page's Content-Security-Policy forbids WebAssembly; " +
+      "add 'wasm-unsafe-eval' to its script-src";
+    assertEquals(await messages(), [forbidden, forbidden]);
+  } finally {
+    Object.assign(WebAssembly, { compile, Module });
+  }
+});
+
 Deno.test("after dispose everything but free throws", async () => {
   const backend = await createWasmBackend({ threads: 2 });
   const buffer = backend.allocate("f32", 4);
