@@ -30,6 +30,11 @@ export class ParameterArena {
     return offset;
   }
 
+  /** Gives its memory back; the last call. */
+  dispose(): void {
+    this.gpu.destroy();
+  }
+
   /** Sends the slots used; all are free again. */
   send(queue: GPUQueue): void {
     if (this.#used > 0) queue.writeBuffer(this.gpu, 0, this.#words, 0, this.#used * PARAMETER_WORDS);

@@ -138,7 +138,7 @@ export class WebGpuBackend implements Backend<WebGpuBuffer> {
 
   /** Takes a buffer back; after a loss and after `dispose` too. */
   free(buffer: WebGpuBuffer): void {
-    if (this.#gpu.gone === undefined) this.#gpu.pool.free(buffer);
+    this.#gpu.pool.free(buffer);
   }
 
   /** Submits recorded work. @throws {BackendError} {ShapeError} what went wrong on the device and is known by now */
@@ -229,13 +229,10 @@ export class WebGpuBackend implements Backend<WebGpuBuffer> {
     return "f32 (the device's language has no packed int8 dot product, or it was forced off)";
   }
 
-  /** Ends it: from now on every method but `free` throws. A device that was injected stays. */
+  /** Ends it, and gives all memory back: from now on every method but `free` throws. A device that was injected stays. */
   dispose(): void {
     if (this.#gpu.gone !== undefined) return;
-    this.#gpu.gone = "the backend was disposed of";
-    this.#gpu.flush();
-    this.#gpu.pool.clear();
-    this.#gpu.staging.clear();
+    this.#gpu.dispose("the backend was disposed of");
     if (this.#gpu.acquired.owned) this.#gpu.device.destroy();
   }
 }

@@ -28,6 +28,8 @@ export interface DeviceMemory {
   lastBatch: number;
   /** Which batch was recorded when it was freed last. */
   freeSince: number;
+  /** Whether the device had no room for it, as is known by now. */
+  failed: boolean;
 }
 
 /** The WebGPU backend's handle of a buffer. */
@@ -44,6 +46,8 @@ export class WebGpuBuffer {
   frozen = false;
   /** Whether its blocks lie in pairs by now, as recorded work will find them. */
   packed = false;
+  /** Which batch of recorded work wrote it last; when that is lost, so are its elements (see faults.ts). */
+  lastWritten = 0;
   #memory: DeviceMemory | undefined;
   #freed = false;
 

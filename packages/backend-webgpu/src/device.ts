@@ -2,11 +2,12 @@
  * Finding an adapter and asking it for a device.
  *
  * Limits are asked for up to the adapter's, since the defaults (128 MiB a binding, 8 storage buffers) are far below what
- * devices have. Features are used where they are there, never required, and can be forced off. A software adapter is a
- * processor in disguise, slower than the WebAssembly backend, so it is taken only when asked for.
+ * devices have. Features are used where they are there and compile, never required, and can be forced off. A software adapter
+ * is a processor in disguise, slower than the WebAssembly backend, so it is taken only when asked for.
  */
 import { BackendError } from "../../core/src/errors.ts";
 import { checkOptions, DEVICE_FEATURES, LANGUAGE_FEATURES, type WebGpuBackendOptions } from "./options.ts";
+import { compilable } from "./probe.ts";
 
 /** Limits that are asked for up to what the adapter has. */
 const RAISED_LIMITS = [
@@ -43,7 +44,7 @@ export interface AcquiredDevice {
  */
 export async function acquireDevice(options: WebGpuBackendOptions): Promise<AcquiredDevice> {
   checkOptions(options);
-  if (options.device !== undefined) return injectedDevice(options.device, options);
+  if (options.device !== undefined) return await injectedDevice(options.device, options);
   const adapter = options.adapter ?? await findAdapter(options);
   const features = DEVICE_FEATURES.filter((name) => allowed(options, name) && adapter.features.has(name));
   const limits = Object.fromEntries(RAISED_LIMITS.map((name) => [name, adapter.limits[name]]));
@@ -57,19 +58,19 @@ export async function acquireDevice(options: WebGpuBackendOptions): Promise<Acqu
     device,
     adapterName: nameOf(info),
     software: isSoftware(info),
-    features: new Set([...features, ...languageFeatures(options)]),
+    features: new Set([...await compilable(device, features), ...languageFeatures(options)]),
     owned: true,
   };
 }
 
-function injectedDevice(device: GPUDevice, options: WebGpuBackendOptions): AcquiredDevice {
+async function injectedDevice(device: GPUDevice, options: WebGpuBackendOptions): Promise<AcquiredDevice> {
   const info = device.adapterInfo as GPUAdapterInfo | undefined; // engines of 2024 lack it
   const features = DEVICE_FEATURES.filter((name) => allowed(options, name) && device.features.has(name));
   return {
     device,
     adapterName: info === undefined ? "an injected device" : nameOf(info),
     software: info === undefined ? undefined : isSoftware(info),
-    features: new Set([...features, ...languageFeatures(options)]),
+    features: new Set([...await compilable(device, features), ...languageFeatures(options)]),
     owned: false,
   };
 }

@@ -1,6 +1,6 @@
 /**
  * Recorded work: one command encoder and one compute pass at a time, submitted when enough has gathered or somebody
- * reads. A batch has a number; memory remembers which batch used it last.
+ * reads. A batch has a number; memory remembers which batch used it last, and a buffer which one wrote it last.
  */
 import type { DeviceMemory } from "./buffer.ts";
 import type { Faults } from "./faults.ts";
@@ -65,21 +65,25 @@ export class Encoder {
     this.#commands().copyBufferToBuffer(from.gpu, fromBytes, to, toBytes, byteLength);
   }
 
-  /** Submits what was recorded; `prepare` runs just before, with what must be on the device by then. */
+  /** Submits what was recorded, and begins another batch; `prepare` runs before, with what must be on the device by then. */
   submit(prepare: () => void): void {
     const encoder = this.#encoder;
-    if (encoder === undefined) return;
-    this.#endPass();
-    this.profiler?.resolve(encoder);
-    const recorded = this.#recorded;
-    this.#faults.watchSubmit(() => `run ${recorded.map((it) => it.describe()).join(", ") || "copies"}`, () => {
-      const commands = encoder.finish();
-      prepare();
-      this.#device.queue.submit([commands]);
-    });
+    if (encoder !== undefined) this.#submit(encoder, this.#recorded, prepare);
     this.#encoder = undefined;
     this.#recorded = [];
     this.batch++;
+  }
+
+  #submit(encoder: GPUCommandEncoder, recorded: readonly Recorded[], prepare: () => void): void {
+    this.#endPass();
+    const run = (): void => {
+      this.profiler?.resolve(encoder);
+      const commands = encoder.finish();
+      prepare();
+      this.#device.queue.submit([commands]);
+    };
+    if (recorded.length === 0) this.#faults.watchRead(() => "copy what is read", run);
+    else this.#faults.watchSubmit(() => `run ${recorded.map((it) => it.describe()).join(", ")}`, run);
   }
 
   #commands(): GPUCommandEncoder {

@@ -9,7 +9,7 @@ import type { WebGpuOperand } from "./buffer.ts";
 import type { AcquiredDevice } from "./device.ts";
 import { DeviceLoss } from "./device_loss.ts";
 import { Encoder, MAX_BATCHED_DISPATCHES } from "./encoder.ts";
-import { Faults } from "./faults.ts";
+import { Faults, type Recording } from "./faults.ts";
 import { IndexFaults } from "./index_faults.ts";
 import type { OwnParameters, Parameters } from "./parameters.ts";
 import { Pipelines } from "./pipelines.ts";
@@ -21,7 +21,7 @@ import { StagingPool } from "./staging.ts";
 export type Grid = readonly [number, number, number];
 
 /** A device, and recording on it. */
-export class Gpu {
+export class Gpu implements Recording {
   /** Where it came from. */
   readonly acquired: AcquiredDevice;
   /** The device. */
@@ -49,20 +49,25 @@ export class Gpu {
     const { device } = acquired;
     this.acquired = acquired;
     this.device = device;
-    this.faults = new Faults(device);
-    this.pool = new MemoryPool(device, this.faults);
-    this.staging = new StagingPool(device);
-    this.indexFaults = new IndexFaults(device, this.pool, this.staging, this.faults);
+    this.faults = new Faults(device, this);
     this.encoder = new Encoder(device, this.faults);
+    this.pool = new MemoryPool(device, this.faults, this);
+    this.staging = new StagingPool(device, this.faults);
+    this.indexFaults = new IndexFaults(device, this.pool, this.staging, this.faults);
     this.#arena = new ParameterArena(device, MAX_BATCHED_DISPATCHES);
-    this.pipelines = new Pipelines(device, this.faults, this.#arena.gpu);
+    this.pipelines = new Pipelines(device, this.faults, this, this.#arena.gpu);
+  }
+
+  /** The number of the batch that is being recorded. */
+  get batch(): number {
+    return this.encoder.batch;
   }
 
   /**
    * Records a dispatch.
    *
    * @param operands what is bound from 1 on, in the order of the shader's `access`
-   * @throws {BackendError} when nothing works any more
+   * @throws {BackendError} when nothing works any more, the shader did not compile before, or an operand was lost
    */
   run(shader: Shader, operands: readonly WebGpuOperand[], parameters: Parameters | OwnParameters, grid: Grid): void {
     this.checkAlive(`run ${shader.label}`);
@@ -70,10 +75,16 @@ export class Gpu {
     const what = { label: shader.label, describe: () => `${shader.label} (${operands.map(show).join(", ")})` };
     const compiled = this.pipelines.get(shader, what.describe);
     const bound: BoundMemory[] = [];
+    for (let i = 0; i < operands.length; i++) {
+      this.faults.checkKept(operands[i]!.buffer.lastWritten, "run", what.describe);
+    }
     for (let i = 0; i < operands.length; i++) bound.push(bindOperand(this, shader.label, operands[i]!));
     const group = this.pipelines.bindGroup(compiled, bound, what.describe);
     const offset = this.#arena.put(parameters, shader.label);
-    for (let i = 0; i < bound.length; i++) bound[i]!.memory.lastBatch = encoder.batch;
+    for (let i = 0; i < bound.length; i++) {
+      bound[i]!.memory.lastBatch = encoder.batch;
+      if (shader.access[i] === "w") operands[i]!.buffer.lastWritten = encoder.batch;
+    }
     encoder.dispatch(what, compiled.pipeline, group, offset, grid);
     if (encoder.pending === MAX_BATCHED_DISPATCHES) this.flush();
   }
@@ -83,12 +94,22 @@ export class Gpu {
     if (this.gone !== undefined) throw new BackendError(`Cannot ${op} on webgpu: ${this.gone}`);
   }
 
-  /** Submits what was recorded. */
+  /** Submits what was recorded, and begins another batch. */
   flush(): void {
+    if (this.gone !== undefined) return;
     const whenSubmitted = this.indexFaults.record(this.encoder);
     this.encoder.submit(() => this.#arena.send(this.device.queue));
     whenSubmitted();
     this.pool.submitted(this.encoder.batch);
+  }
+
+  /** Submits what was recorded and gives all memory back to the device; nothing works any more, for the reason given. */
+  dispose(reason: string): void {
+    this.flush();
+    this.gone = reason;
+    this.pool.dispose();
+    this.staging.dispose();
+    this.#arena.dispose();
   }
 
   /** Waits for all answers of the device so far, and throws the first that is an error. */

@@ -30,7 +30,6 @@ export class IndexFaults {
   readonly #pending = new Set<Promise<void>>();
   #lastTag = 0;
   #toldTag = 0;
-  #armed = false;
 
   /** Reads back by way of the staging pool, and tells the faults. */
   constructor(device: GPUDevice, pool: MemoryPool, staging: StagingPool, faults: Faults) {
@@ -41,22 +40,23 @@ export class IndexFaults {
     pool.forWriting(this.status, 0); // memory that nobody had before: it must begin as zeros
   }
 
-  /** A tag for a dispatch that checks indices. */
+  /** A tag for the dispatch that is recorded next, which checks indices. */
   arm(describe: Describe): number {
-    this.#armed = true;
     this.#described.set(++this.#lastTag, describe);
     return this.#lastTag;
   }
 
   /** Records the copy back, where the batch needs one. @returns what to call once the batch is submitted */
   record(encoder: Encoder): () => void {
-    if (!this.#armed) return () => {};
-    this.#armed = false;
+    const { batch } = encoder;
+    const memory = this.#pool.forKernel(this.status);
+    if (memory.lastBatch !== batch) return () => {};
+    this.status.lastWritten = 0; // where the batch is lost, no index was met
     const tag = this.#lastTag;
     const staging = this.#staging.take(STATUS_BYTES);
-    encoder.copy(this.#pool.forKernel(this.status), 0, staging, 0, STATUS_BYTES);
+    encoder.copy(memory, 0, staging, 0, STATUS_BYTES);
     return () => {
-      const read = this.#read(staging, tag);
+      const read = this.#read(staging, tag, batch);
       this.#pending.add(read);
       void read.finally(() => this.#pending.delete(read));
     };
@@ -67,16 +67,18 @@ export class IndexFaults {
     await Promise.all(this.#pending);
   }
 
-  async #read(staging: GPUBuffer, lastTag: number): Promise<void> {
+  async #read(staging: GPUBuffer, lastTag: number, batch: number): Promise<void> {
     try {
       const [count, tag, index] = await this.#staging.read(staging, STATUS_BYTES, (bytes) => {
         return Array.from(new Int32Array(bytes));
       });
-      if (count !== 0) this.#tell(tag!, index!);
+      await this.#faults.settle();
+      if (count !== 0 && this.#faults.lost.causeOf(batch) === undefined) this.#tell(tag!, index!);
     } catch {
       return; // the device is lost, and that is told elsewhere
     } finally {
-      for (const tag of this.#described.keys()) if (tag <= lastTag) this.#described.delete(tag);
+      // the last one's dispatch may have come after the batch
+      for (const tag of this.#described.keys()) if (tag < lastTag) this.#described.delete(tag);
     }
   }
 
@@ -86,6 +88,7 @@ export class IndexFaults {
     this.#faults.note(
       new ShapeError(this.#described.get(tag)?.(index) ?? `Cannot use the index ${index}: out of range`),
     );
+    if (this.#pool.disposed) return;
     const { gpu } = this.#pool.forKernel(this.status);
     this.#device.queue.writeBuffer(gpu, 0, new Uint32Array(STATUS_BYTES / 4));
   }

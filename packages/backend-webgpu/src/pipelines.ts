@@ -5,7 +5,7 @@
  */
 import { SLOT_BYTES } from "./arena.ts";
 import type { BoundMemory } from "./binding.ts";
-import type { Faults } from "./faults.ts";
+import type { Faults, Recording } from "./faults.ts";
 import type { Shader } from "./shader.ts";
 
 /** Bind groups kept: more than a model's step uses; beyond, all are forgotten. */
@@ -19,6 +19,8 @@ export interface Compiled {
   readonly pipeline: GPUComputePipeline;
   /** The layout it shares with others. */
   readonly bindings: Bindings;
+  /** Why it cannot be used, where it did not compile and that is known by now. */
+  failed: Error | undefined;
 }
 
 /** How one kind of kernels binds, and the bind groups of that kind. */
@@ -36,6 +38,7 @@ function resourceOf({ memory: { gpu: buffer }, window }: BoundMemory): GPUBuffer
 export class Pipelines {
   readonly #device: GPUDevice;
   readonly #faults: Faults;
+  readonly #recording: Recording;
   readonly #parameters: GPUBuffer;
   readonly #compiled = new Map<Shader, Compiled>();
   readonly #bindings = new Map<string, Bindings>();
@@ -44,9 +47,10 @@ export class Pipelines {
   bindGroupsCreated = 0;
 
   /** Nothing is compiled as yet. `parameters` is the arena's buffer. */
-  constructor(device: GPUDevice, faults: Faults, parameters: GPUBuffer) {
+  constructor(device: GPUDevice, faults: Faults, recording: Recording, parameters: GPUBuffer) {
     this.#device = device;
     this.#faults = faults;
+    this.#recording = recording;
     this.#parameters = parameters;
   }
 
@@ -55,11 +59,23 @@ export class Pipelines {
     return this.#compiled.size;
   }
 
-  /** The shader on this device, compiled at its first use; `describe` says of that use what a fault is told with. */
+  /**
+   * The shader on this device, compiled at its first use; `describe` says of that use what a fault is told with.
+   *
+   * @throws {BackendError} when it is known that the shader does not compile
+   */
   get(shader: Shader, describe: () => string): Compiled {
     const found = this.#compiled.get(shader);
+    if (found?.failed !== undefined) throw found.failed;
     if (found !== undefined) return found;
-    const { label, access, code } = shader;
+    const compiled = this.#compile(shader, describe);
+    this.#compiled.set(shader, compiled);
+    return compiled;
+  }
+
+  /** In a batch of its own, so that what was recorded before is not lost with it. */
+  #compile({ label, access, code }: Shader, describe: () => string): Compiled {
+    this.#recording.flush();
     const bindings = this.#bindingsFor(access);
     const pipeline = this.#faults.watch(() => `compile ${describe()}`, () => {
       const module = this.#device.createShaderModule({ label, code });
@@ -68,9 +84,8 @@ export class Pipelines {
         layout: bindings.pipelineLayout,
         compute: { module, entryPoint: "main" },
       });
-    });
-    const compiled = { pipeline, bindings };
-    this.#compiled.set(shader, compiled);
+    }, (fault) => compiled.failed = fault);
+    const compiled: Compiled = { pipeline, bindings, failed: undefined };
     return compiled;
   }
 

@@ -8,18 +8,21 @@
  *
  * What goes back to the device, once no recorded work uses it: weights, whose sizes are their own, when they are freed,
  * and with the last of them all that is free (a model was disposed of); of the rest what is freed beyond POOL_BYTES, and
- * what nobody wanted for IDLE_BATCHES.
+ * what nobody wanted for IDLE_BATCHES; and all that is free when the device had no room.
  */
 import { byteLengthOf, type DType } from "../../core/src/dtype.ts";
 import { BackendError } from "../../core/src/errors.ts";
 import { type DeviceMemory, WebGpuBuffer } from "./buffer.ts";
-import type { Faults } from "./faults.ts";
+import type { Faults, Recording } from "./faults.ts";
 
 /** Free bytes that are kept. */
 const POOL_BYTES = 2 ** 28;
 
 /** Batches after which free memory is idle: some hundred steps of decoding. It is looked for as often. */
 const IDLE_BATCHES = 1024;
+
+/** Memory that begins a batch of its own, so that what was recorded before is not lost where the device has no room. */
+const OWN_BATCH_BYTES = 2 ** 20;
 
 /** Every buffer can be bound, copied from and copied to; the numbers are those of GPUBufferUsage. */
 const USAGE = 0x80 | 0x4 | 0x8; // STORAGE, COPY_SRC, COPY_DST
@@ -49,6 +52,8 @@ function insert(list: DeviceMemory[], memory: DeviceMemory): void {
 export class MemoryPool {
   readonly #device: GPUDevice;
   readonly #faults: Faults;
+  readonly #recording: Recording;
+  readonly #taken = new Set<DeviceMemory>();
   readonly #freeForKernels = new Map<number, DeviceMemory[]>();
   readonly #freeForHost = new Map<number, DeviceMemory[]>();
   #unwanted: DeviceMemory[] = [];
@@ -59,11 +64,14 @@ export class MemoryPool {
   created = 0;
   /** Bytes taken from the device: used and free. */
   deviceBytes = 0;
+  /** Whether all of it went back to the device for good. */
+  disposed = false;
 
   /** An empty pool. */
-  constructor(device: GPUDevice, faults: Faults) {
+  constructor(device: GPUDevice, faults: Faults, recording: Recording) {
     this.#device = device;
     this.#faults = faults;
+    this.#recording = recording;
   }
 
   /** The most bytes one buffer can have and be bound whole. */
@@ -120,23 +128,34 @@ export class MemoryPool {
     return undefined;
   }
 
-  #create({ dtype, numel }: WebGpuBuffer, size: number, forHost: boolean): DeviceMemory {
+  #create(buffer: WebGpuBuffer, size: number, forHost: boolean): DeviceMemory {
+    const { dtype, numel } = buffer;
+    if (size >= OWN_BATCH_BYTES) this.#recording.flush();
     const taken = this.deviceBytes;
     const describe = (): string =>
       `allocate ${size} bytes for ${numel} elements of ${dtype} besides ${taken} bytes taken`;
-    const gpu = this.#faults.watch(describe, () => this.#device.createBuffer({ size, usage: USAGE }));
+    const gpu = this.#faults.watch(describe, () => this.#device.createBuffer({ size, usage: USAGE }), (_, batch) => {
+      memory.failed = true;
+      buffer.lastWritten = batch;
+      this.clear();
+    });
     this.deviceBytes += size;
-    return { gpu, id: ++this.created, size, forHost, lastBatch: 0, freeSince: 0 };
+    const memory: DeviceMemory = {
+      ...{ gpu, id: ++this.created, size, forHost },
+      ...{ lastBatch: 0, freeSince: 0, failed: false },
+    };
+    this.#taken.add(memory);
+    return memory;
   }
 
   /** Takes a buffer's memory back. */
   free(buffer: WebGpuBuffer): void {
     const memory = buffer.release();
-    if (memory === undefined) return;
+    if (memory === undefined || this.disposed) return;
     if (buffer.constant) {
       this.#letGo([memory]);
       if (--this.#constants === 0) this.clear();
-    } else if (this.#freeBytes + memory.size > POOL_BYTES) {
+    } else if (memory.failed || this.#freeBytes + memory.size > POOL_BYTES) {
       this.#letGo([memory]);
     } else {
       this.#keep(memory);
@@ -166,6 +185,14 @@ export class MemoryPool {
     this.#letGoOfFree(Infinity);
   }
 
+  /** Gives all memory back to the device, also what tensors hold; the last call but `free`. */
+  dispose(): void {
+    this.disposed = true;
+    for (const memory of this.#taken) memory.gpu.destroy();
+    this.#taken.clear();
+    this.deviceBytes = 0;
+  }
+
   /** What has been free since a batch up to this one. */
   #letGoOfFree(lastBatch: number): void {
     for (const free of [this.#freeForKernels, this.#freeForHost]) {
@@ -186,6 +213,7 @@ export class MemoryPool {
         continue;
       }
       memory.gpu.destroy();
+      this.#taken.delete(memory);
       this.deviceBytes -= memory.size;
     }
   }

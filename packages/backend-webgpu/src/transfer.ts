@@ -25,6 +25,8 @@ export function upload(gpu: Gpu, buffer: WebGpuBuffer, offsetBytes: number, byte
   if (offsetBytes < 0 || offsetBytes + bytes.length > total) {
     throw internalError(`a write of ${bytes.length} bytes at ${offsetBytes} misses a buffer of ${total}`);
   }
+  const what = (): string => `${bytes.length} bytes to ${buffer.numel} elements of ${buffer.dtype}`;
+  gpu.faults.checkKept(buffer.lastWritten, "write", what);
   unpack(gpu, buffer);
   if (isSpread(buffer.dtype)) {
     sendWords(gpu, buffer, 4 * offsetBytes, new Uint8Array(Uint32Array.from(bytes).buffer));
@@ -51,12 +53,16 @@ function sendWords(gpu: Gpu, buffer: WebGpuBuffer, at: number, bytes: Uint8Array
   const memory = gpu.pool.forWriting(buffer, batch);
   if (memory.lastBatch === batch) gpu.flush();
   const { queue } = gpu.device;
-  for (let from = 0; from < bytes.length; from += UPLOAD_BYTES) {
-    const size = Math.min(UPLOAD_BYTES, bytes.length - from);
-    const source = bytes as Uint8Array<ArrayBuffer>; // of a view's memory the type cannot tell that it is not shared
-    queue.writeBuffer(memory.gpu, at + from, source, from, size);
-    if (size === UPLOAD_BYTES) queue.submit([]); // lets the queue's copy go
-  }
+  const describe = (): string => `write ${bytes.length} bytes to ${buffer.numel} elements of ${buffer.dtype}`;
+  const write = (): void => {
+    for (let from = 0; from < bytes.length; from += UPLOAD_BYTES) {
+      const size = Math.min(UPLOAD_BYTES, bytes.length - from);
+      const source = bytes as Uint8Array<ArrayBuffer>; // of a view's memory the type cannot tell that it is not shared
+      queue.writeBuffer(memory.gpu, at + from, source, from, size);
+      if (size === UPLOAD_BYTES) queue.submit([]); // lets the queue's copy go
+    }
+  };
+  gpu.faults.watch(describe, write, (_, lost) => buffer.lastWritten = lost);
 }
 
 /** Merges one to three bytes into a word. */
@@ -82,38 +88,43 @@ function windowAround({ device }: Gpu, { byteLength }: WebGpuBuffer, offsetBytes
 
 /** Canonical bytes of some elements, once all work recorded so far is done. Recording happens before this returns. */
 export function download(gpu: Gpu, buffer: WebGpuBuffer, start: number, numel: number): Promise<Uint8Array> {
+  const what = (): string => `${numel} elements of ${buffer.dtype}`;
+  gpu.faults.checkKept(buffer.lastWritten, "read", what);
   unpack(gpu, buffer);
   const spread = isSpread(buffer.dtype);
   const from = spread ? 4 * start : byteLengthOf(buffer.dtype, start);
   const end = from + (spread ? 4 * numel : byteLengthOf(buffer.dtype, numel));
   const [firstWord, endWord] = [Math.floor(from / 4), Math.ceil(end / 4)];
   const size = 4 * (endWord - firstWord);
-  const staging = gpu.staging.take(size);
+  const staging = gpu.staging.take(size, () => gpu.flush()); // where there is no room, only the read is lost
+  const { batch } = gpu.encoder;
   gpu.encoder.copy(gpu.pool.forKernel(buffer), 4 * firstWord, staging, 0, size);
   gpu.flush();
   const take = (mapped: ArrayBuffer): Uint8Array =>
     spread
       ? Uint8Array.from(new Uint32Array(mapped))
       : new Uint8Array(mapped).slice(from - 4 * firstWord, end - 4 * firstWord);
-  return settled(gpu, gpu.staging.read(staging, size, take), `read ${numel} elements of ${buffer.dtype}`);
+  return settled(gpu, gpu.staging.read(staging, size, take), batch, what);
 }
 
 /** The bytes, unless the work that makes them failed or the device is lost. */
-async function settled(gpu: Gpu, read: Promise<Uint8Array>, what: string): Promise<Uint8Array> {
-  const { deviceLoss } = gpu;
+async function settled(gpu: Gpu, read: Promise<Uint8Array>, batch: number, what: () => string): Promise<Uint8Array> {
+  const { deviceLoss, faults } = gpu;
   const answers = gpu.answers();
   read.catch(() => {}); // where the loss is told first
   try {
     const bytes = await deviceLoss.orLost(read);
     await deviceLoss.orLost(answers);
-    gpu.faults.throwFirst();
+    faults.throwFirst();
+    faults.checkKept(batch, "read", what);
     return bytes;
   } catch (error) {
     // Of a device that was just lost reads fail first, and the loss is told by the time that it answers again.
     if (error instanceof DOMException) await deviceLoss.orLost(gpu.device.queue.onSubmittedWorkDone());
-    gpu.faults.throwFirst();
+    faults.throwFirst();
     if (!(error instanceof DOMException)) throw error;
-    throw new BackendError(`Cannot ${what} on webgpu: the device gave an error instead, ${error.message}`, {
+    faults.checkKept(batch, "read", what);
+    throw new BackendError(`Cannot read ${what()} on webgpu: the device gave an error instead, ${error.message}`, {
       cause: error,
     });
   }

@@ -5,6 +5,7 @@ import {
   type Backend,
   type DType,
   full,
+  ones,
   randn,
   scaledDotProductAttention,
   StaticKvCache,
@@ -12,20 +13,34 @@ import {
   tensor,
   tidy,
 } from "../../core/mod.ts";
+import type { AttentionAttrs } from "../../core/src/backend.ts";
 import { createWebGpuBackend, type WebGpuBackend } from "../mod.ts";
+import type { Gpu } from "../src/gpu.ts";
+import { attention } from "../src/kernels/attention/attention.ts";
+import { limitedDevice, poisoned, testGpu } from "./operands.ts";
 import { anyAdapter, softwareBackend } from "./software_backend.ts";
 
 /** Software that says it is hardware, and so gets the kernels that GPUs get. */
-async function hardwareBackend(): Promise<WebGpuBackend & Disposable> {
+async function hardwareBackend(workgroupBytes?: number): Promise<WebGpuBackend & Disposable> {
   const real = await anyAdapter();
   const requestDevice = (descriptor: GPUDeviceDescriptor) => real.requestDevice(descriptor);
   const info = { vendor: "", architecture: "", device: "", description: "pretended hardware" };
-  const adapter = { requestDevice, features: real.features, limits: real.limits, info } as unknown as GPUAdapter;
+  const limits = new Proxy(real.limits, {
+    get: (own, name) =>
+      name === "maxComputeWorkgroupStorageSize" && workgroupBytes !== undefined
+        ? workgroupBytes
+        : Reflect.get(own, name, own),
+  });
+  const adapter = { requestDevice, features: real.features, limits, info } as unknown as GPUAdapter;
   const backend = await createWebGpuBackend({ adapter });
   return Object.assign(backend, { [Symbol.dispose]: () => backend.dispose() });
 }
 
-const ADAPTERS = { software: softwareBackend, hardware: hardwareBackend };
+const ADAPTERS = {
+  software: softwareBackend,
+  hardware: hardwareBackend,
+  "hardware of 16 KiB": () => hardwareBackend(16384), // what all devices have
+};
 
 /** Sizes `[H, Hkv, T, S, D, Dv]` that take each kernel through whole and cut tiles, one part of the keys and many. */
 interface Case {
@@ -69,6 +84,47 @@ async function difference(backend: WebGpuBackend, { sizes, dtype = "f32", option
   const [ours, theirs] = [await got.data(), await want.data()];
   return Math.max(...Array.from(ours, (x, i) => Math.abs(Number(x) - Number(theirs[i]))));
 }
+
+/** What the kernel is asked: query `[B, Hkv, 1, T, D]`, and 3 keys. */
+function asked(gpu: Gpu, [batch, heads, times, size]: readonly [number, number, number, number]) {
+  const attrs: AttentionAttrs = {
+    ...{ extras: [], offset: 0, left: Infinity, right: Infinity, sinkTokens: 0 },
+    ...{ scale: 1, softcap: 0, dropout: undefined, keyCount: 3 },
+  };
+  const [query, key] = [poisoned(gpu, [batch, heads, 1, times, size]), poisoned(gpu, [batch, heads, 3, size])];
+  return { inputs: [query, key, key], out: poisoned(gpu, query.shape), attrs };
+}
+
+Deno.test("a GPU gets its own kernels in 16 KiB of workgroup memory", async () => {
+  const device = await limitedDevice({ maxComputeWorkgroupStorageSize: 16384 });
+  using gpu = await testGpu({ device, software: false });
+  const labels: string[] = [];
+  Object.assign(gpu, { run: ({ label }: { readonly label: string }) => labels.push(label) });
+  for (const size of [32, 64, 128, 256]) {
+    for (const [times, variant] of [[1, "few_rows"], [40, "tile"]] as const) {
+      const { inputs, out, attrs } = asked(gpu, [1, 2, times, size]);
+      labels.length = 0;
+      attention(gpu).run(inputs, [out], attrs);
+      assertEquals(labels[0], `attention_${variant}_f32`, `D ${size}, T ${times}`);
+    }
+  }
+});
+
+Deno.test("more batch rows, heads or queries than a grid has room for are left to the composition", async () => {
+  const device = await limitedDevice({ maxComputeWorkgroupsPerDimension: 64 });
+  for (const software of [true, false]) {
+    using gpu = await testGpu({ device, software });
+    for (const shape of [[64, 1, 2048, 4], [1, 64, 1, 4], [65, 1, 1, 4], [1, 65, 1, 4], [1, 1, 2049, 4]] as const) {
+      const { inputs, attrs } = asked(gpu, shape);
+      const fits = shape.every((size) => size <= 64 || size === 2048);
+      assertEquals(attention(gpu).supports!(inputs, attrs), fits, `${shape}`);
+    }
+  }
+  using backend = await softwareBackend();
+  using query = ones([65_536, 1, 1, 4], { backend });
+  using output = scaledDotProductAttention(query, query, query);
+  assert((await output.data()).every((x) => x === 1));
+});
 
 for (const [adapter, make] of Object.entries(ADAPTERS)) {
   Deno.test(`attention as the scalar backend has it, by the kernels for ${adapter}`, async () => {

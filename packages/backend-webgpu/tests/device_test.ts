@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
-import { add, BackendError, ShapeError, tensor } from "../../core/mod.ts";
-import { createWebGpuBackend, OPTIONAL_FEATURES } from "../mod.ts";
+import { add, BackendError, ones, ShapeError, tensor } from "../../core/mod.ts";
+import { createWebGpuBackend, OPTIONAL_FEATURES, type WebGpuBackendOptions } from "../mod.ts";
 import { anyAdapter, softwareBackend } from "./software_backend.ts";
+import { wrappedDevice } from "./wrapped_device.ts";
 
 Deno.test("a software adapter is passed over unless asked for", async () => {
   const { isFallbackAdapter } = (await anyAdapter()).info as { isFallbackAdapter?: boolean };
@@ -69,6 +70,58 @@ Deno.test("an injected device is used and not destroyed", async () => {
   assertEquals(await y.item(), 3);
   await assertRejects(() => other.restore(), BackendError, "Cannot restore webgpu: its device was injected");
   other.dispose();
+  device.destroy();
+});
+
+Deno.test("disposing of the backend gives back what tensors still hold on an injected device", async () => {
+  for (const tuneMatmul of [false, true]) {
+    using wrapped = await wrappedDevice();
+    const backend = await createWebGpuBackend({ device: wrapped.device, tuneMatmul });
+    const kept = [ones([64, 64], { backend }), tensor([1, 2, 3], { backend })];
+    kept.push(kept[0]!.add(1));
+    const reading = kept[2]!.data();
+    assert(wrapped.alive > kept.length);
+    backend.dispose();
+    assertEquals((await reading)[0], 2);
+    assertEquals(wrapped.alive, 0);
+    for (const x of kept) x.dispose();
+    assertEquals([wrapped.alive, wrapped.uncaught], [0, 0]);
+    assertEquals(backend.memory.liveStorages, 0);
+  }
+});
+
+/** An adapter, or a device, that also lists a feature which its compiler does not know. */
+function listing<T extends GPUAdapter | GPUDevice>(real: T, feature: string): T {
+  const requestDevice = async (descriptor: GPUDeviceDescriptor) => {
+    const requiredFeatures = [...descriptor.requiredFeatures ?? []].filter((name) => name !== feature);
+    return listing(await (real as GPUAdapter).requestDevice({ ...descriptor, requiredFeatures }), feature);
+  };
+  return new Proxy(real, {
+    get: (own, name) => {
+      if (name === "features") return new Set([...own.features, feature]);
+      if (name === "requestDevice") return requestDevice;
+      const value: unknown = Reflect.get(own, name, own);
+      return typeof value === "function" ? value.bind(own) : value;
+    },
+  });
+}
+
+Deno.test("a feature that is listed and does not compile is left out", async () => {
+  const adapter = await anyAdapter();
+  if (adapter.features.has("subgroups")) return; // it compiles: no engine is at hand that only says so
+  const device = await (await anyAdapter()).requestDevice();
+  const options: WebGpuBackendOptions[] = [
+    { adapter: listing(adapter, "subgroups"), tuneMatmul: true },
+    { device: listing(device, "subgroups"), tuneMatmul: false },
+  ];
+  for (const option of options) {
+    using backend = await softwareBackend(option);
+    assert(backend.device.features.has("subgroups" as GPUFeatureName));
+    assert(!String(backend.describe().details["features"]).includes("subgroups"));
+    using x = ones([3, 300], { backend });
+    using s = x.sum({ dim: 1 });
+    assertEquals(await s.toArray(), [300, 300, 300]);
+  }
   device.destroy();
 });
 

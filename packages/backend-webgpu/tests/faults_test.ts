@@ -92,11 +92,11 @@ Deno.test("a dispatch that the device refuses is told of by label and shapes", a
 
 Deno.test("after many submits without waiting one is told of in general words, and a compile as ever", async () => {
   const gpu = new Gpu(await acquireDevice({ softwareAdapter: true }));
-  const buffer = gpu.pool.allocate("f32", 4);
-  const operand = { buffer, dtype: "f32", shape: [2, 2], strides: [2, 1], offset: 0 } as const;
   const idle = new Shader("idle_f32", "w", {}, ["@compute @workgroup_size(1) fn main() {}"]);
   const wrong = new Shader("wrong_kernel_f32", "w", { N: 4 }, ["fn main( {"]);
   const run = (shader: Shader, workgroups: number) => {
+    const buffer = gpu.pool.allocate("f32", 4);
+    const operand = { buffer, dtype: "f32", shape: [2, 2], strides: [2, 1], offset: 0 } as const;
     gpu.run(shader, [operand], { shape: [4], operands: [operand], numel: 4 }, [workgroups, 1, 1]);
     gpu.flush();
   };

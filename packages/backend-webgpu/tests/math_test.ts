@@ -35,3 +35,48 @@ Deno.test("functions keep to f32's last places", async () => {
     });
   }
 });
+
+Deno.test("sines and cosines near their zeros keep five digits", async () => {
+  using backend = await softwareBackend();
+  const points = Float32Array.from({ length: 651 }, (_, i) => (i + 1) * Math.PI / 2);
+  using x = core.tensor(points, { backend });
+  for (const [fn, exact] of [[core.sin, Math.sin], [core.cos, Math.cos]] as const) {
+    using got = fn(x);
+    const values = await got.data();
+    points.forEach((point, i) => {
+      const [value, want] = [Number(values[i]), exact(point)];
+      assert(Math.abs(value - want) <= 5e-6 * Math.abs(want), `${fn.name}(${point}) is ${value}, want ${want}`);
+    });
+  }
+});
+
+Deno.test("exponentials reach the largest and the smallest normal numbers", async () => {
+  using backend = await softwareBackend();
+  const points = Float32Array.of(88.72, 88.5, 88.3762, -87.3, -87, 88.73, -104.5);
+  using x = core.tensor(points, { backend });
+  using got = core.exp(x);
+  (await got.data()).forEach((value, i) => {
+    const want = Math.fround(Math.exp(points[i]!));
+    assert(value === want || Math.abs(value - want) <= 2e-7 * want, `exp(${points[i]}) is ${value}, want ${want}`);
+  });
+});
+
+Deno.test("products and quotients of the smallest numbers, and of them with any", async () => {
+  using backend = await softwareBackend();
+  const numbers = [
+    ...[0, -0, 1, -1.5, 1 / 3, 1e-30, Infinity, -Infinity, 3e38, -(2 ** 100), 2 ** 75],
+    ...[2 ** -149, -77_777 * 2 ** -149, 2 ** -127, 2 ** -126, 1.7 * 2 ** -126],
+  ];
+  const [lefts, rights] = [numbers.flatMap((a) => numbers.map(() => a)), numbers.flatMap(() => numbers)];
+  using a = core.tensor(Float32Array.from(lefts), { backend });
+  using b = core.tensor(Float32Array.from(rights), { backend });
+  for (const op of ["mul", "div"] as const) {
+    using got = core[op](a, b);
+    const [values, left, right] = [await got.data(), await a.data(), await b.data()];
+    values.forEach((value, i) => {
+      const want = Math.fround(op === "mul" ? left[i]! * right[i]! : left[i]! / right[i]!);
+      const allowed = Math.abs(want) < 2 ** -126 ? 2 ** -126 : 1.2e-7 * Math.abs(want); // the device may take those for 0
+      assert(Object.is(value, want) || Math.abs(value - want) <= allowed, `${op} ${left[i]} ${right[i]} is ${value}`);
+    });
+  }
+});

@@ -3,7 +3,7 @@ import { ones } from "../../core/mod.ts";
 import type { DType } from "../../core/src/dtype.ts";
 import type { Gpu } from "../src/gpu.ts";
 import { multiply } from "../src/kernels/matmul/matmul.ts";
-import { suitedTo } from "../src/kernels/matmul/suited.ts";
+import { suit, suitedTo } from "../src/kernels/matmul/suited.ts";
 import { tuneMatmul } from "../src/kernels/matmul/tuner.ts";
 import { type VariantName, VARIANTS } from "../src/kernels/matmul/variants.ts";
 import { type Filled, filled, type Lie, limitedDevice, poisoned, read, testGpu } from "./operands.ts";
@@ -181,6 +181,27 @@ Deno.test("a batch beyond a grid's dims is multiplied to its end", async () => {
       assert(Math.abs(got[i]! - want) <= 2e-6 * sizes[i]!, `${m}x${k}: ${got[i]}, want ${want}`)
     );
   }
+});
+
+Deno.test("columns and rows beyond a grid's dims are multiplied to their end, whatever suits the device", async () => {
+  for (const variant of NAMES) {
+    using gpu = await testGpu({ device: await limitedDevice({ maxComputeWorkgroupsPerDimension: 72 }) });
+    suit(gpu.acquired, { few: variant, many: variant, small: variant });
+    for (const [m, k, n] of [[3, 132, 4700], [1200, 132, 5], [5, 132, 4700]] as const) {
+      if (VARIANTS[variant].kernel === "vector" && m > 4) continue; // those are for few rows
+      const a = filled(gpu, "f32", { shape: [m, k], strides: [k, 1] }, 13);
+      const b = filled(gpu, "f32", { shape: [k, n], strides: [1, k] }, 14);
+      await check(gpu, a, b, undefined, `${variant}, ${m} x ${k} x ${n}`);
+    }
+  }
+});
+
+Deno.test("variants that the device refuses are not measured", async () => {
+  const { acquired } = await testGpu({ features: [] });
+  const adapterName = "one that says it has subgroups";
+  const { few } = await tuneMatmul({ ...acquired, adapterName, features: new Set(["subgroups"]) });
+  assert(!["vector_32x1", "vector_64x1"].includes(few), few); // the two that sum by subgroups
+  acquired.device.destroy();
 });
 
 Deno.test("what was measured is used, remembered for the adapter, and only where it was asked for", async () => {

@@ -9,7 +9,8 @@ const MIB = 2 ** 20;
 /** A pool on a device of its own; `take` places so many MiB, where recorded work of no batch uses them. */
 async function testPool() {
   const device = await (await anyAdapter()).requestDevice();
-  const pool = new MemoryPool(device, new Faults(device));
+  const recording = { batch: 1, flush: () => {} };
+  const pool = new MemoryPool(device, new Faults(device, recording), recording);
   const take = (mib: number) => {
     const buffer = pool.allocate("f32", mib * MIB / 4);
     pool.forKernel(buffer);

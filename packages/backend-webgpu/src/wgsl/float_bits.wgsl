@@ -38,3 +38,14 @@ fn float_order(bits: u32) -> u32 {
 fn int_order(bits: u32) -> u32 {
   return bits ^ 0x80000000u;
 }
+
+// x 2^n, x from 2^-126 on and finite. n is added to the exponent: of factors compilers that reorder products (Metal's does)
+// make a single one, and that may be 0 or infinity. Results below 2^-126 are for devices that have them.
+fn scaled(x: f32, n: i32) -> f32 {
+  let bits = bitcast<u32>(x);
+  let exponent = i32((bits >> 23u) & 255u) + n;
+  if (exponent >= 255) { return with_sign_of(infinity(), x); }
+  if (exponent > 0) { return bitcast<f32>(bits + (bitcast<u32>(n) << 23u)); }
+  if (exponent < -24) { return with_sign_of(0.0, x); }
+  return bitcast<f32>(bits + (bitcast<u32>(n + 64) << 23u)) * 0x1p-64f;
+}

@@ -38,7 +38,7 @@ import {
   partWords,
   rowsLanes,
   shaderFor,
-  tileBytes,
+  sliceOf,
   type Variant,
 } from "./shader.ts";
 
@@ -64,11 +64,11 @@ export function attention(gpu: Gpu): NonNullable<FusedKernels<WebGpuBuffer>["att
     supports(inputs, attrs): boolean {
       const [query, key, value] = inputs;
       const { mask, blockKinds, blockTable } = named(inputs, attrs);
-      const { maxStorageBuffersPerShaderStage, maxComputeWorkgroupStorageSize } = gpu.device.limits;
+      const { maxStorageBuffersPerShaderStage } = gpu.device.limits;
       return isFloat(query!.dtype) && areReadable(key!, value!) &&
         (mask === undefined || mask.dtype === "bool" || isFloat(mask.dtype)) &&
         (blockKinds === undefined) === (blockTable === undefined) &&
-        rowsLanes([query!.shape[4]!, value!.shape[3]!], maxComputeWorkgroupStorageSize) > 0 &&
+        isWithinLimits(gpu, query!, value!) &&
         inputs.length + 3 <= maxStorageBuffersPerShaderStage; // output, logSumExp, the status of pages
     },
     run(inputs, [out, logSumExp], attrs): void {
@@ -87,6 +87,13 @@ function areReadable(key: WebGpuOperand, value: WebGpuOperand): boolean {
   return key.dtype === value.dtype && key.strides[3] === 1 && value.strides[3] === 1;
 }
 
+/** Whether four rows have room in workgroup memory, and a grid for all: batch rows, heads and workgroups each have a dim. */
+function isWithinLimits(gpu: Gpu, query: WebGpuOperand, value: WebGpuOperand): boolean {
+  const { lanes, workgroups } = planFor(gpu, query, value);
+  const [batch, heads] = query.shape as [number, number];
+  return lanes > 0 && Math.max(workgroups, heads, batch) <= gpu.device.limits.maxComputeWorkgroupsPerDimension;
+}
+
 /** How keys and values are read: as they both lie. */
 function linesOfBoth(key: WebGpuOperand, value: WebGpuOperand): Lines {
   const lines = linesOf(key);
@@ -103,7 +110,7 @@ function linesOf({ dtype, shape, strides, offset }: WebGpuOperand): Lines {
 /** How a call is run. */
 interface Plan {
   readonly variant: Variant;
-  /** Invocations of a workgroup of `rows`. */
+  /** Invocations of a workgroup of `rows`, 0 where it lacks the memory. */
   readonly lanes: number;
   /** Into how many parts the keys are split; 1 for not at all. */
   readonly parts: number;
@@ -117,10 +124,8 @@ function planFor({ acquired, device }: Gpu, query: WebGpuOperand, value: WebGpuO
   const rows = groups * times;
   const fours = Math.ceil(rows / 4);
   const sizes = [size, value.shape[3]!];
-  const { maxComputeWorkgroupStorageSize } = device.limits;
-  const fits = Math.max(...sizes) <= MAX_TILED_SIZE && tileBytes(sizes) <= maxComputeWorkgroupStorageSize;
-  const lanes = rowsLanes(sizes, maxComputeWorkgroupStorageSize);
-  if (acquired.software === true || !fits) {
+  const lanes = rowsLanes(sizes, device.limits.maxComputeWorkgroupStorageSize);
+  if (acquired.software === true || Math.max(...sizes) > MAX_TILED_SIZE) {
     const parts = fours * heads * batch < ENOUGH_INVOCATIONS ? MAX_PARTS : 1;
     return { variant: "rows", lanes, parts, workgroups: Math.ceil(fours * parts / lanes) };
   }
@@ -148,6 +153,7 @@ function attend(
     const bindings = bindingsOf(extras, total, status);
     const shader = shaderFor({
       ...{ variant, lanes, split: parts > 1, queryLines: linesOf(query!), lines: linesOfBoth(key!, value!) },
+      slice: sliceOf([size, width], gpu.device.limits.maxComputeWorkgroupStorageSize),
       dtypes: [query!, key!, value!].map(({ dtype }) => dtypeConstant(dtype)),
       sizes: [size, width],
       bindings: bindings.map(({ name, operand }) => `${name}:${dtypeConstant(operand.dtype)}`),

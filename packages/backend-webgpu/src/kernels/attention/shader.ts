@@ -69,6 +69,8 @@ interface ShaderKey {
   readonly split: boolean;
   readonly queryLines: Lines;
   readonly lines: Lines;
+  /** Fours of a line that tile.wgsl has in workgroup memory at a time. */
+  readonly slice: number;
   /** The constants of query's, key's and value's dtypes. */
   readonly dtypes: readonly string[];
   /** D and Dv. */
@@ -124,14 +126,15 @@ function foursOf(size: number): number {
   return Math.ceil(size / 4);
 }
 
-/** Fours of a line that tile.wgsl has in workgroup memory at a time. */
-function sliceOf(sizes: readonly number[]): number {
-  return Math.min(16, Math.max(...sizes.map(foursOf)));
+/** Fours of a line that tile.wgsl has in workgroup memory at a time: up to 16, or 8 in the 16 KiB that all devices have. */
+export function sliceOf(sizes: readonly number[], workgroupBytes: number): number {
+  const slice = Math.min(16, Math.max(...sizes.map(foursOf)));
+  return tileBytes(slice) <= workgroupBytes ? slice : Math.min(8, slice);
 }
 
-/** Workgroup memory that tile.wgsl takes, in bytes: queries, lines, weights, and what invocations tell each other. */
-export function tileBytes(sizes: readonly number[]): number {
-  return 16 * (2 * 32 * (sliceOf(sizes) + 1) + 8 * 33 + 64);
+/** Workgroup memory that tile.wgsl takes, in bytes: queries, lines, weights, what invocations tell each other, a turn. */
+function tileBytes(slice: number): number {
+  return 16 * (2 * 32 * (slice + 1) + 8 * 33 + 64 + 1);
 }
 
 /** Invocations of a workgroup of rows.wgsl: as many as their queries and outputs leave room for, 0 where there is none. */
@@ -140,7 +143,10 @@ export function rowsLanes(sizes: readonly number[], workgroupBytes: number): num
   return [8, 4, 2, 1].find((lanes) => lanes * each <= workgroupBytes) ?? 0;
 }
 
-/** Invocations that share a line in few_rows.wgsl, a power of two; there are 64 in all. */
+/**
+ * Invocations that share a line in few_rows.wgsl, a power of two; there are 64 in all. It takes the more workgroup memory
+ * the fewer they are: at most 15 KiB.
+ */
 export function foursAcross(sizes: readonly number[]): number {
   return 2 ** Math.max(3, ...sizes.map((size) => Math.ceil(Math.log2(foursOf(size)))));
 }
@@ -163,7 +169,8 @@ function plain(dtype: string): string {
 }
 
 function make(
-  { variant, lanes, split, queryLines, lines, dtypes, sizes, bindings, softcap, dropout, offsetByLength }: ShaderKey,
+  { variant, lanes, slice, split, queryLines, lines, dtypes, sizes, bindings, softcap, dropout, offsetByLength }:
+    ShaderKey,
 ): Shader {
   const bound = new Map(bindings.map((entry) => entry.split(":") as [string, string])); // as attend() put them together
   const [size, valueSize] = sizes as [number, number];
@@ -171,7 +178,7 @@ function make(
     ...{ QUERY: dtypes[0]!, KEY: plain(dtypes[1]!), VALUE: plain(dtypes[2]!), SPLIT: `${split}` },
     ...{ D: `${size}u`, DV: `${valueSize}u`, PART_WORDS: `${partWords(valueSize)}u` },
     ...{ CHUNKS: `${foursOf(size)}u`, VALUE_CHUNKS: `${foursOf(valueSize)}u` },
-    ...{ LANES: `${lanes}u`, SLICE: `${sliceOf(sizes)}u`, ACROSS: `${foursAcross(sizes)}u` },
+    ...{ LANES: `${lanes}u`, SLICE: `${slice}u`, ACROSS: `${foursAcross(sizes)}u` },
     ...{ DROPOUT: `${dropout}`, OFFSET_BY_LENGTH: `${offsetByLength}` },
     ...{ SOFTCAP: `${softcap}`, CHANGES: `${CHANGES.some((name) => bound.has(name))}` },
   };

@@ -105,13 +105,11 @@ function choose(gpu: Gpu, product: Product, unlike: boolean): VariantName {
   if (k <= SHORT && (numelOf(shape) * k <= TINY || m * n * k <= TINY_OF_A_BATCH)) return "naive";
   const suited = suitedTo(gpu.acquired);
   const name = m <= FEW_ROWS ? suited.few : fills(VARIANTS[suited.many].tile, shape) ? suited.many : suited.small;
-  const { kernel, tile: [rows] } = VARIANTS[name];
+  const { kernel, tile: [rows, columns] } = VARIANTS[name];
   if (kernel === "vector" && unlike) return "split";
-  const [down, batch] = [Math.ceil(m / rows), numelOf(shape) / (m * n)];
-  if (kernel !== "registers" || Math.max(down, batch) <= gpu.device.limits.maxComputeWorkgroupsPerDimension) {
-    return name;
-  }
-  return m <= FEW_ROWS ? "split" : "tiled_64";
+  const most = Math.max(Math.ceil(n / columns), Math.ceil(m / rows), numelOf(shape) / (m * n));
+  if (kernel !== "registers" || most <= gpu.device.limits.maxComputeWorkgroupsPerDimension) return name;
+  return m <= FEW_ROWS ? "split" : "tiled_64"; // they walk on where a grid ends
 }
 
 function gridOf(gpu: Gpu, variant: VariantName, shape: readonly number[]): Grid {

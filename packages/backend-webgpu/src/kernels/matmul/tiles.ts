@@ -15,7 +15,10 @@ export function fills([rows, columns]: Tile, shape: readonly number[]): boolean 
   return Math.ceil(m / rows) * Math.ceil(n / columns) * numelOf(shape) / (m * n) >= FILLING_WORKGROUPS;
 }
 
-/** Columns along x, rows along y and the batch along z; kernels walk on from there where a dim has more than the device takes. */
+/**
+ * Columns along x, rows along y and the batch along z. Kernels walk on from there where a dim has more than the device
+ * takes; `registers` does not, and is chosen for no such product.
+ */
 export function tileGrid(gpu: Gpu, [rows, columns]: Tile, shape: readonly number[]): Grid {
   const [m, n] = [shape.at(-2)!, shape.at(-1)!];
   const limit = gpu.device.limits.maxComputeWorkgroupsPerDimension;

@@ -1,9 +1,10 @@
 /**
  * Measures which variants of matmul suit a device, when a backend is created: nothing waits for it later. Each candidate
  * does the same products in turns, and the best time of each counts. A result is kept for the adapter as long as the
- * program runs; all candidates compute the same, up to the order of sums.
+ * program runs; all candidates compute the same, up to the order of sums. One that the device refuses is left out.
  */
 import { contiguousStrides } from "../../../../core/src/layout.ts";
+import { BackendError } from "../../../../core/src/errors.ts";
 import { numelOf } from "../../../../core/src/shape.ts";
 import type { WebGpuOperand } from "../../buffer.ts";
 import type { AcquiredDevice } from "../../device.ts";
@@ -48,8 +49,7 @@ async function measure(acquired: AcquiredDevice): Promise<Suited> {
     many: await fastest(gpu, "many"),
     small: await fastest(gpu, "small"),
   };
-  await gpu.settle();
-  gpu.pool.clear();
+  gpu.dispose("matmul was tuned");
   return suited;
 }
 
@@ -58,20 +58,34 @@ async function fastest(gpu: Gpu, work: keyof Suited): Promise<VariantName> {
   const a = operand(gpu, [m, k]);
   const b = operand(gpu, [n, k]);
   const weight = { ...b, shape: [k, n], strides: [1, k] };
-  const out = operand(gpu, [m, n]);
-  const repeats = gpu.acquired.software === true ? 1 : REPEATS;
-  const best = new Map<VariantName, number>();
+  const best = new Map<VariantName, number>(candidates.map((variant) => [variant, Infinity]));
   for (let round = 0; round <= ROUNDS; round++) {
     for (const variant of candidates) {
-      const start = performance.now();
-      for (let i = 0; i < repeats; i++) multiply(gpu, a, weight, out, variant);
-      gpu.flush();
-      await gpu.device.queue.onSubmittedWorkDone();
-      if (round > 0) best.set(variant, Math.min(performance.now() - start, best.get(variant) ?? Infinity));
+      const out = operand(gpu, [m, n]); // one that was lost is not for the next candidate
+      const time = await timed(gpu, () => multiply(gpu, a, weight, out, variant));
+      gpu.pool.free(out.buffer);
+      if (round > 0) best.set(variant, Math.min(time, best.get(variant)!));
     }
   }
-  for (const { buffer } of [a, b, out]) gpu.pool.free(buffer);
+  for (const { buffer } of [a, b]) gpu.pool.free(buffer);
   return candidates.reduce((x, y) => best.get(y)! < best.get(x)! ? y : x);
+}
+
+/** How long some of the work takes, in milliseconds; without end when the device refuses it. */
+async function timed(gpu: Gpu, record: () => void): Promise<number> {
+  const repeats = gpu.acquired.software === true ? 1 : REPEATS;
+  const start = performance.now();
+  try {
+    for (let i = 0; i < repeats; i++) record();
+    gpu.flush();
+    await gpu.device.queue.onSubmittedWorkDone();
+    const time = performance.now() - start;
+    await gpu.settle();
+    return time;
+  } catch (error) {
+    if (error instanceof BackendError) return Infinity;
+    throw error;
+  }
 }
 
 function operand(gpu: Gpu, shape: readonly number[]): WebGpuOperand {

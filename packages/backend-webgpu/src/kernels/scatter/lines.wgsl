@@ -1,5 +1,5 @@
-// An invocation writes one line of out. attrs: the size of the dim that is indexed, and the steps along it in out, index
-// and source; more.x: the tag of this dispatch.
+// An invocation writes one line of out, up to WINDOW places of it in a dispatch. attrs: the size of the dim that is indexed,
+// and the steps along it in out, index and source; more: the tag of this dispatch, and the first place.
 
 @group(0) @binding(1) var<storage, read_write> out: array<u32>;
 @group(0) @binding(2) var<storage, read> indices: array<i32>;
@@ -14,7 +14,8 @@ fn main(
   let line = (group.y * grid.x + group.x) * 64u + lane;
   if (line >= params.numel) { return; }
   let start = places(line);
-  for (var j = 0u; j < params.length; j++) {
+  let end = min(params.more.y + WINDOW, params.length);
+  for (var j = params.more.y; j < end; j++) {
     let index = indices[start.y + j * params.attrs.z];
     if (!in_range(index, params.attrs.x, params.more.x)) { continue; }
     let x_at = start.z + j * params.attrs.w;

@@ -1,8 +1,10 @@
 // e^x and its kin: x = n ln 2 + r, then 2^n times a polynomial of r (Cephes expf, error below 2 units in the last place).
-// n is taken off in two parts, the first exact, and put back in two factors, so that results down to 2^-149 come out.
+// n ln 2 is taken off in two parts, the first exact, the second by way of an integer: compilers that reorder sums (Metal's
+// does) would otherwise make one product of the two.
 
-fn power_of_two(n: i32) -> f32 {
-  return bitcast<f32>(u32(n + 127) << 23u);
+// x - n ln 2, n up to 500.
+fn without_powers(x: f32, n: f32) -> f32 {
+  return (x - n * 0.693359375) + f32(i32(n) * 3645473) * 0x1p-34f;
 }
 
 // e^r - 1 for |r| <= ln(2) / 2 and a little more.
@@ -16,17 +18,11 @@ fn expm1_near_zero(r: f32) -> f32 {
   return p * r * r + r;
 }
 
-fn scaled(x: f32, n: i32) -> f32 {
-  let half = n / 2;
-  return x * power_of_two(half) * power_of_two(n - half);
-}
-
 fn exp_(x: f32) -> f32 {
   if (x > 88.8) { return infinity(); }
   if (x < -104.0) { return 0.0; }
   let n = floor(x * 1.44269504 + 0.5);
-  let r = (x - n * 0.693359375) + n * 2.12194440e-4;
-  return scaled(1.0 + expm1_near_zero(r), i32(n));
+  return scaled(1.0 + expm1_near_zero(without_powers(x, n)), i32(n));
 }
 
 fn exp2_(x: f32) -> f32 {

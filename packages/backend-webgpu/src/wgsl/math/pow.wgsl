@@ -29,8 +29,7 @@ fn pow_of_magnitude(a: f32, b: f32) -> f32 {
   let fraction = (b * parts.exponent - whole) * 0.693147181 + b * parts.rest;
   if (abs(whole) > 400.0 || abs(fraction) > 80.0) { return exp2_(power); }
   let n = floor(fraction * 1.44269504 + 0.5);
-  let r = (fraction - n * 0.693359375) + n * 2.12194440e-4;
-  return scaled(1.0 + expm1_near_zero(r), clamp(i32(whole + n), -250, 250));
+  return scaled(1.0 + expm1_near_zero(without_powers(fraction, n)), clamp(i32(whole + n), -250, 250));
 }
 
 fn pow_(a: f32, b: f32) -> f32 {

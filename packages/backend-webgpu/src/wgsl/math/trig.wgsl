@@ -1,11 +1,15 @@
 // Sine and cosine of any f32: the angle is brought to [-pi/4, pi/4] and a quadrant, then a polynomial (Cephes sinf, cosf).
-// Up to 1024 pi/2 is taken off in three parts whose products are exact. Beyond, the fraction of x * 2/pi is computed in
-// 32-bit integers from as many bits of 2/pi as matter (Payne and Hanek, 1983), so that an error does not grow with x.
+// Up to 1024 pi/2 is taken off in two parts: one in whole numbers of 2^-24, and what it lacks. Beyond, the fraction of
+// x * 2/pi is computed in 32-bit integers from as many bits of 2/pi as matter (Payne and Hanek, 1983), so that an error does
+// not grow with x. Neither relies on the order of sums and products of floats: Metal's compiler changes that.
 
 struct Angle {
   rest: f32,
   quadrant: u32,
 }
+
+// pi/2 in whole numbers of 2^-24; it lacks 1.58932548e-8.
+const PI_OVER_2 = 26353589u;
 
 // 2/pi in binary, 32 bits a word.
 const TWO_OVER_PI = array<u32, 7>(
@@ -57,10 +61,13 @@ fn reduce_large(magnitude: u32) -> Angle {
 
 fn reduce_angle(x: f32) -> Angle {
   let magnitude = abs(x);
+  if (magnitude < 0.5) { return Angle(magnitude, 0u); }
   if (magnitude > 1024.0) { return reduce_large(bitcast<u32>(magnitude)); }
-  let n = floor(magnitude * 0.636619772 + 0.5);
-  let rest = ((magnitude - n * 1.5703125) - n * 4.837512969970703125e-4) - n * 7.54978995489188216e-8;
-  return Angle(rest, u32(n) & 3u);
+  let bits = bitcast<u32>(magnitude);
+  let whole = ((bits & 0x7fffffu) | 0x800000u) << ((bits >> 23u) - 126u); // modulo 2^32, which the difference is not near
+  let n = u32(magnitude * 0.636619772 + 0.5);
+  let rest = f32(bitcast<i32>(whole - n * PI_OVER_2)) * 0x1p-24f - f32(n) * 1.58932548e-8;
+  return Angle(rest, n & 3u);
 }
 
 fn sin_near_zero(x: f32) -> f32 {
