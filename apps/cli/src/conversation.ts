@@ -8,6 +8,7 @@
  * and no answer.
  */
 import {
+  BackendError,
   generateTokens,
   type KvCache,
   type LlamaForCausalLM,
@@ -54,7 +55,7 @@ const CHUNK_TOKENS = 32; // of a prompt, between two looks at signals and other 
 export class Conversation implements Disposable {
   readonly #model: LlamaForCausalLM;
   readonly #tokenizer: Tokenizer;
-  readonly #cache: KvCache;
+  #cache: KvCache;
   #held: readonly number[] = []; // the tokens whose keys and values are in the cache
   #busy = false;
 
@@ -71,7 +72,8 @@ export class Conversation implements Disposable {
   }
 
   /**
-   * Goes on from a prompt. However it ends, what was read and written stays in the cache for the next one.
+   * Goes on from a prompt. However it ends, what was read and written stays in the cache for the next one, unless the
+   * backend failed: what it lost then may be a part of the cache.
    *
    * @param prompt ids of all that comes before the answer
    * @throws {ShapeError} when the prompt is empty or longer than the context, or an option is out of its range
@@ -82,6 +84,12 @@ export class Conversation implements Disposable {
     const ids = [...prompt];
     try {
       yield* this.#pieces(ids, options);
+    } catch (error) {
+      if (error instanceof BackendError) {
+        this.#cache.dispose();
+        this.#cache = this.#model.createCache();
+      }
+      throw error;
     } finally {
       this.#held = ids.slice(0, this.#cache.length);
       this.#busy = false;

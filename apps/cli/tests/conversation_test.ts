@@ -1,7 +1,10 @@
 /** What is found in the cache changes how long an answer takes, and nothing in it; with a random model of four layers. */
 import { assertEquals, assertRejects } from "@std/assert";
 import { fileURLToPath } from "node:url";
+import { createWebGpuBackend } from "../../../packages/backend-webgpu/mod.ts";
+import { wrappedDevice } from "../../../packages/backend-webgpu/tests/wrapped_device.ts";
 import {
+  BackendError,
   createBackend,
   generateTokens,
   type LlamaForCausalLM,
@@ -120,4 +123,22 @@ Deno.test("a conversation answers one prompt at a time", async () => {
     await pieces.return();
     assertEquals((await ask(conversation, [1])).last.usage.prompt, 1);
   });
+});
+
+Deno.test("where a device had no room once, the next prompts are answered", async () => {
+  using wrapped = await wrappedDevice();
+  const backend = await createWebGpuBackend({ device: wrapped.device });
+  {
+    using opened = await openModel(FOLDER);
+    using model = await loadModel(opened, { backend });
+    using conversation = new Conversation(model, idTokenizer(model.config.vocabSize, [END]));
+    const { ids } = await ask(conversation, [1, 2, 3], { maxTokens: 3 });
+    let refused = 0;
+    wrapped.refuses = () => refused++ === 0;
+    const long = Array.from({ length: 40 }, (_, i) => i % 11 + 8);
+    await assertRejects(() => ask(conversation, long, { maxTokens: 3 }), BackendError, "Cannot allocate");
+    assertEquals((await ask(conversation, [1, 2, 3], { maxTokens: 3 })).ids, ids);
+    assertEquals((await ask(conversation, long, { maxTokens: 3 })).ids.length, 3);
+  }
+  backend.dispose();
 });

@@ -26,7 +26,7 @@ export interface DeviceMemory {
   readonly forHost: boolean;
   /** Which batch of recorded work used it last. */
   lastBatch: number;
-  /** Which batch was recorded when it was freed last. */
+  /** How many batches of work had been submitted when it was freed last. */
   freeSince: number;
   /** Whether the device had no room for it, as is known by now. */
   failed: boolean;

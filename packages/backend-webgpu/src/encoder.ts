@@ -1,6 +1,7 @@
 /**
- * Recorded work: one command encoder and one compute pass at a time, submitted when enough has gathered or somebody
- * reads. A batch has a number; memory remembers which batch used it last, and a buffer which one wrote it last.
+ * Recorded work: one command encoder and one compute pass at a time, submitted when enough has gathered, when somebody
+ * reads, before what is likely to fail (a compile, much memory), and when the device tells of an error. A batch has a
+ * number; memory remembers which batch used it last, and a buffer which one wrote it last.
  */
 import type { DeviceMemory } from "./buffer.ts";
 import type { Faults } from "./faults.ts";
@@ -65,13 +66,19 @@ export class Encoder {
     this.#commands().copyBufferToBuffer(from.gpu, fromBytes, to, toBytes, byteLength);
   }
 
-  /** Submits what was recorded, and begins another batch; `prepare` runs before, with what must be on the device by then. */
-  submit(prepare: () => void): void {
+  /**
+   * Submits what was recorded, and begins another batch.
+   *
+   * @param prepare runs before, with what must be on the device by then
+   * @returns whether there was anything
+   */
+  submit(prepare: () => void): boolean {
     const encoder = this.#encoder;
     if (encoder !== undefined) this.#submit(encoder, this.#recorded, prepare);
     this.#encoder = undefined;
     this.#recorded = [];
     this.batch++;
+    return encoder !== undefined;
   }
 
   #submit(encoder: GPUCommandEncoder, recorded: readonly Recorded[], prepare: () => void): void {

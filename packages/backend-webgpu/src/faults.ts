@@ -18,7 +18,7 @@ const KINDS = ["out-of-memory", "validation", "internal"] as const;
 /**
  * Scopes of submits without an answer up to which descriptions are kept. A loop that waits for nothing gets no answers, and
  * what it recorded takes 2 kB a dispatch to tell of; of its errors the first matters, and that most likely came before.
- * What it compiles, binds and allocates it uses again, so there is little of that, and it is always described.
+ * What it compiles, binds and allocates it uses again, and a write is told of in a few words, so these always are.
  */
 const MAX_DESCRIBED = 768;
 
@@ -99,7 +99,7 @@ export class Faults {
     this.throwFirst();
     throw new BackendError(
       `Cannot ${verb} ${describe()} on webgpu: elements were lost with work that failed before (${cause.message}); ` +
-        "make the tensor again, or load the model again, if need be on await backend.restore()",
+        "make the tensor, cache or model that held them again, if need be on await backend.restore()",
       { cause },
     );
   }

@@ -98,9 +98,9 @@ export class Gpu implements Recording {
   flush(): void {
     if (this.gone !== undefined) return;
     const whenSubmitted = this.indexFaults.record(this.encoder);
-    this.encoder.submit(() => this.#arena.send(this.device.queue));
+    const hadWork = this.encoder.submit(() => this.#arena.send(this.device.queue));
     whenSubmitted();
-    this.pool.submitted(this.encoder.batch);
+    this.pool.submitted(this.encoder.batch, hadWork);
   }
 
   /** Submits what was recorded and gives all memory back to the device; nothing works any more, for the reason given. */

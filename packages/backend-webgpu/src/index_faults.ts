@@ -73,12 +73,12 @@ export class IndexFaults {
         return Array.from(new Int32Array(bytes));
       });
       await this.#faults.settle();
-      if (count !== 0 && this.#faults.lost.causeOf(batch) === undefined) this.#tell(tag!, index!);
-    } catch {
-      return; // the device is lost, and that is told elsewhere
-    } finally {
+      if (this.#faults.lost.causeOf(batch) !== undefined) return; // if it ran nevertheless, the next one tells
+      if (count !== 0) this.#tell(tag!, index!);
       // the last one's dispatch may have come after the batch
       for (const tag of this.#described.keys()) if (tag < lastTag) this.#described.delete(tag);
+    } catch {
+      return; // the device is lost, and that is told elsewhere
     }
   }
 

@@ -18,7 +18,7 @@ import type { Faults, Recording } from "./faults.ts";
 /** Free bytes that are kept. */
 const POOL_BYTES = 2 ** 28;
 
-/** Batches after which free memory is idle: some hundred steps of decoding. It is looked for as often. */
+/** Batches of work after which free memory is idle: some hundred steps of decoding. It is looked for as often. */
 const IDLE_BATCHES = 1024;
 
 /** Memory that begins a batch of its own, so that what was recorded before is not lost where the device has no room. */
@@ -60,6 +60,8 @@ export class MemoryPool {
   #freeBytes = 0;
   #constants = 0;
   #batch = 1;
+  /** Batches that had work. */
+  #age = 0;
   /** Buffers created so far. */
   created = 0;
   /** Bytes taken from the device: used and free. */
@@ -163,7 +165,7 @@ export class MemoryPool {
   }
 
   #keep(memory: DeviceMemory): void {
-    memory.freeSince = this.#batch;
+    memory.freeSince = this.#age;
     const free = memory.forHost ? this.#freeForHost : this.#freeForKernels;
     const list = free.get(memory.size);
     if (list === undefined) free.set(memory.size, [memory]);
@@ -171,13 +173,18 @@ export class MemoryPool {
     this.#freeBytes += memory.size;
   }
 
-  /** To be called after submitting, with the number of the batch that begins: lets go of what waited for that. */
-  submitted(batch: number): void {
+  /**
+   * Lets go of what waited for a submit.
+   *
+   * @param batch the one that begins
+   * @param hadWork whether the one before had any
+   */
+  submitted(batch: number, hadWork: boolean): void {
     this.#batch = batch;
     const unwanted = this.#unwanted;
     this.#unwanted = [];
     this.#letGo(unwanted);
-    if (batch % IDLE_BATCHES === 0) this.#letGoOfFree(batch - IDLE_BATCHES);
+    if (hadWork && ++this.#age % IDLE_BATCHES === 0) this.#letGoOfFree(this.#age - IDLE_BATCHES);
   }
 
   /** Gives all free memory back to the device. */
@@ -193,12 +200,12 @@ export class MemoryPool {
     this.deviceBytes = 0;
   }
 
-  /** What has been free since a batch up to this one. */
-  #letGoOfFree(lastBatch: number): void {
+  /** What has been free since that age or longer. */
+  #letGoOfFree(age: number): void {
     for (const free of [this.#freeForKernels, this.#freeForHost]) {
       for (const [size, list] of free) {
-        const idle = list.filter(({ freeSince }) => freeSince <= lastBatch);
-        free.set(size, list.filter(({ freeSince }) => freeSince > lastBatch));
+        const idle = list.filter(({ freeSince }) => freeSince <= age);
+        free.set(size, list.filter(({ freeSince }) => freeSince > age));
         this.#freeBytes -= idle.length * size;
         this.#letGo(idle);
       }

@@ -52,17 +52,22 @@ function sendWords(gpu: Gpu, buffer: WebGpuBuffer, at: number, bytes: Uint8Array
   const { batch } = gpu.encoder;
   const memory = gpu.pool.forWriting(buffer, batch);
   if (memory.lastBatch === batch) gpu.flush();
-  const { queue } = gpu.device;
-  const describe = (): string => `write ${bytes.length} bytes to ${buffer.numel} elements of ${buffer.dtype}`;
-  const write = (): void => {
-    for (let from = 0; from < bytes.length; from += UPLOAD_BYTES) {
-      const size = Math.min(UPLOAD_BYTES, bytes.length - from);
-      const source = bytes as Uint8Array<ArrayBuffer>; // of a view's memory the type cannot tell that it is not shared
-      queue.writeBuffer(memory.gpu, at + from, source, from, size);
-      if (size === UPLOAD_BYTES) queue.submit([]); // lets the queue's copy go
-    }
-  };
-  gpu.faults.watch(describe, write, (_, lost) => buffer.lastWritten = lost);
+  watchWrite(gpu, buffer, bytes.length, () => write(gpu.device.queue, memory.gpu, at, bytes));
+}
+
+/** Notes a failure; apart from the bytes, which would else be held until the device has answered. */
+function watchWrite({ faults }: Gpu, buffer: WebGpuBuffer, byteLength: number, run: () => void): void {
+  const describe = (): string => `write ${byteLength} bytes to ${buffer.numel} elements of ${buffer.dtype}`;
+  faults.watch(describe, run, (_, lost) => buffer.lastWritten = lost);
+}
+
+function write(queue: GPUQueue, to: GPUBuffer, at: number, bytes: Uint8Array): void {
+  for (let from = 0; from < bytes.length; from += UPLOAD_BYTES) {
+    const size = Math.min(UPLOAD_BYTES, bytes.length - from);
+    const source = bytes as Uint8Array<ArrayBuffer>; // of a view's memory the type cannot tell that it is not shared
+    queue.writeBuffer(to, at + from, source, from, size);
+    if (size === UPLOAD_BYTES) queue.submit([]); // lets the queue's copy go
+  }
 }
 
 /** Merges one to three bytes into a word. */

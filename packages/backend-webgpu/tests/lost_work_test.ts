@@ -10,7 +10,7 @@ import { wrappedDevice } from "./wrapped_device.ts";
 
 const MIB = 2 ** 20;
 const LOST = "on webgpu: elements were lost with work that failed before (Cannot allocate ";
-const AGAIN = "); make the tensor again, or load the model again, if need be on await backend.restore()";
+const AGAIN = "); make the tensor, cache or model that held them again, if need be on await backend.restore()";
 
 Deno.test("where a large tensor has no room, what was recorded before it is done, and all goes on", async () => {
   using wrapped = await wrappedDevice();
@@ -140,4 +140,22 @@ Deno.test("lost batches are told apart from those between them", () => {
   assertEquals([causes(), lost.newest], ["..fff..t..", 7]);
   lost.add(6, 8, second);
   assertEquals([causes(), lost.newest], ["..fff.ttt.", 8]);
+});
+
+Deno.test("a bad index of a batch that was lost but ran is told of with its op", async () => {
+  using wrapped = await wrappedDevice();
+  const backend = await createWebGpuBackend({ device: wrapped.device });
+  using x = ones([4], { backend });
+  using bad = tensor([9], { dtype: "i32", backend });
+  using good = tensor([1], { dtype: "i32", backend });
+  wrapped.refuses = (size) => size >= 2 * MIB;
+  using large = ones([MIB], { backend });
+  wrapped.refuses = () => false;
+  backend.flush();
+  using lost = gather(x, 0, bad);
+  await assertRejects(() => lost.data(), BackendError, "Cannot allocate");
+  await assertRejects(() => large.data(), BackendError, LOST);
+  await assertRejects(() => gather(x, 0, good).data(), ShapeError, "Cannot gather");
+  assertEquals(await gather(x, 0, good).toArray(), [1]);
+  backend.dispose();
 });

@@ -64,7 +64,7 @@ Deno.test("exponentials reach the largest and the smallest normal numbers", asyn
 Deno.test("products and quotients of the smallest numbers, and of them with any", async () => {
   using backend = await softwareBackend();
   const numbers = [
-    ...[0, -0, 1, -1.5, 1 / 3, 1e-30, Infinity, -Infinity, 3e38, -(2 ** 100), 2 ** 75],
+    ...[0, -0, 1, -1.5, 1 / 3, 1e-30, Infinity, -Infinity, NaN, 3e38, -(2 ** 100), 2 ** 75],
     ...[2 ** -149, -77_777 * 2 ** -149, 2 ** -127, 2 ** -126, 1.7 * 2 ** -126],
   ];
   const [lefts, rights] = [numbers.flatMap((a) => numbers.map(() => a)), numbers.flatMap(() => numbers)];

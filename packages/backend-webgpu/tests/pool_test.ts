@@ -35,12 +35,14 @@ Deno.test("memory that nobody wanted for 1024 batches goes back, and what was wa
   pool.free(take(32));
   for (let batch = 2; batch <= 2048; batch++) {
     pool.free(take(8));
-    pool.submitted(batch);
+    pool.submitted(batch, true);
     if (batch === 1024) assertEquals(pool.deviceBytes, 40 * MIB);
   }
   assertEquals([pool.created, pool.deviceBytes], [2, 8 * MIB]);
   take(32);
   assertEquals([pool.created, pool.deviceBytes], [3, 40 * MIB]);
+  for (let batch = 2049; batch <= 8192; batch++) pool.submitted(batch, false); // nothing was done in all that time
+  assertEquals(pool.deviceBytes, 40 * MIB);
 });
 
 Deno.test("what recorded work uses goes back when that is submitted", async () => {
@@ -51,6 +53,6 @@ Deno.test("what recorded work uses goes back when that is submitted", async () =
   pool.free(buffer);
   pool.clear();
   assertEquals(pool.deviceBytes, 8 * MIB);
-  pool.submitted(2);
+  pool.submitted(2, true);
   assertEquals(pool.deviceBytes, 0);
 });

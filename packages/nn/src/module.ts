@@ -48,15 +48,16 @@ export abstract class Module implements Disposable {
    * trained, as a mask or a table of positions. It moves and is freed with the module, which owns it; it is never among the
    * parameters, and never asked for a gradient. The field stays one, whatever tensor it is given later.
    *
-   * @param name of the field, which it sets
+   * @param name of the field, which it sets; the buffer that was there is freed
    * @param options persistent (the default): it is in the state dict, so that it is saved, and expected when one is loaded
    * @returns the tensor
-   * @throws {ShapeError} when it is no tensor, or the name has a dot or is that of something else
+   * @throws {ShapeError} when it is no tensor or requires a gradient, or the name has a dot or is that of something other than
+   * a buffer
    * @example
    * ```ts
    * import { assertEquals } from "@std/assert";
    * import { createScalarBackend } from "@heed/heed/backend-scalar";
-   * import { ones, type Tensor } from "@heed/heed/core";
+   * import { ones, type Tensor, tidy } from "@heed/heed/core";
    * import { initialized, Linear, Module, type ParameterSource, within } from "@heed/heed/nn";
    *
    * const backend = createScalarBackend();
@@ -66,7 +67,7 @@ export abstract class Module implements Disposable {
    *
    *   constructor(source: ParameterSource) {
    *     super();
-   *     this.mask = this.registerBuffer("mask", ones([4, 4], { backend }).tril(), { persistent: false });
+   *     this.mask = this.registerBuffer("mask", tidy(() => ones([4, 4], { backend }).tril()), { persistent: false });
    *     this.head = new Linear({ inFeatures: 4, outFeatures: 4, bias: false }, within(source, "head"));
    *   }
    *
@@ -77,20 +78,28 @@ export abstract class Module implements Disposable {
    *
    * using mixer = new Mixer(initialized({ backend })).requiresGrad_();
    * assertEquals([...mixer.stateDict().keys()], ["head.weight"]);
+   * assertEquals(backend.memory.liveStorages, 2);
    * ```
    */
   registerBuffer(name: string, tensor: Tensor, options: { persistent?: boolean } = {}): Tensor {
     checkNames("register a buffer", options, { persistent: true });
     const fields = this as Record<string, unknown>; // a subclass names its own fields
-    const taken = fields[name] !== undefined && !(fields[name] instanceof Tensor);
-    if (!(tensor instanceof Tensor) || taken || name.includes(".")) {
-      throw new ShapeError(
-        `Cannot register ${showValue(tensor)} as the buffer ${showValue(name)}: ` +
-          (taken ? "the module has something else of that name" : "it is a tensor in a field, whose name has no dot"),
-      );
+    const before = fields[name];
+    const isFree = before === undefined || before === tensor || (before instanceof Tensor && this.#buffers.has(name));
+    const isField = typeof name === "string" && !name.includes("."); // from JavaScript anything may come
+    const why = !(tensor instanceof Tensor) || !isField
+      ? "it is a tensor in a field, whose name has no dot"
+      : tensor.requiresGrad
+      ? "it requires a gradient; register tensor.detach()"
+      : isFree
+      ? undefined
+      : "the module has something else of that name";
+    if (why !== undefined) {
+      throw new ShapeError(`Cannot register ${showValue(tensor)} as the buffer ${showValue(name)}: ${why}`);
     }
     this.#buffers.set(name, options.persistent === false ? "unsaved buffer" : "buffer");
     fields[name] = tensor.keep();
+    if (before instanceof Tensor && before !== tensor) before.dispose();
     return tensor;
   }
 

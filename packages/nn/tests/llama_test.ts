@@ -143,6 +143,23 @@ Deno.test("Llama: heads that do not share evenly are refused", () => {
   );
 });
 
+Deno.test("Llama: activations, cache and logits are of the asked dtype, whatever the weights and biases are of", () => {
+  const backend = createScalarBackend();
+  let seed = 0;
+  const take = (_: string, shape: readonly number[]) => randn(shape, { seed: seed++, backend });
+  const cacheBytes = new Set<number>();
+  for (const biased of [false, true]) {
+    const config = { ...CONFIG, attentionBias: biased, mlpBias: biased };
+    using model = new LlamaForCausalLM(config, { take }, { dtype: "bf16" });
+    using cache = model.createCache();
+    using ids = tensor(Int32Array.from(IDS), { shape: [1, IDS.length], backend });
+    using logits = model.forward(ids, { cache });
+    assertEquals([logits.dtype, model.dtype], ["bf16", "bf16"]);
+    cacheBytes.add(cache.byteLength);
+  }
+  assertEquals(cacheBytes.size, 1);
+});
+
 Deno.test("Llama: ids of a wrong shape, beyond the context or the vocabulary are refused, and leave nothing", () => {
   const backend = createScalarBackend();
   using model = llama(backend);

@@ -216,12 +216,19 @@ Deno.test("Module: what cannot be a buffer is refused", () => {
   const backend = createScalarBackend();
   using model = new Masked(backend);
   using x = zeros([2], { backend });
+  using y = zeros([2], { backend }).requiresGrad_();
   const number = 3 as unknown as Tensor; // from JavaScript anything may come
   const refusals: [() => unknown, string][] = [
     [() => model.registerBuffer("n", number), 'Cannot register 3 as the buffer "n": it is a tensor in a field'],
     [() => model.registerBuffer("a.b", x), 'as the buffer "a.b": it is a tensor in a field, whose name has no dot'],
     [() => model.registerBuffer("parts", x), 'the buffer "parts": the module has something else of that name'],
     [() => model.registerBuffer("dispose", x), 'the buffer "dispose": the module has something else of that name'],
+    [() => model.registerBuffer("weight", x), 'the buffer "weight": the module has something else of that name'],
+    [
+      () => model.registerBuffer(undefined as unknown as string, x),
+      "as the buffer undefined: it is a tensor in a field",
+    ],
+    [() => model.registerBuffer("y", y), 'as the buffer "y": it requires a gradient; register tensor.detach()'],
     [
       () => model.registerBuffer("x", x, { persist: false } as object),
       'Cannot register a buffer with an option "persist": there is none; use persistent',
@@ -229,6 +236,17 @@ Deno.test("Module: what cannot be a buffer is refused", () => {
   ];
   for (const [run, message] of refusals) assertThrows(run, ShapeError, message);
   assertEquals([...model.namedBuffers()].length, 4);
+});
+
+Deno.test("Module: a buffer in place of another frees that, and a field can become one", () => {
+  const backend = createScalarBackend();
+  const model = new Masked(backend, 0);
+  const longer = model.registerBuffer("table", full([4], 5, { backend }));
+  assertEquals([longer.shape, backend.memory.liveStorages], [[4], 3]);
+  model.registerBuffer("weight", model.weight);
+  assertEquals(model.parameters().size, 0);
+  model.dispose();
+  assertEquals(backend.memory.liveStorages, 0);
 });
 
 Deno.test("Module: one that is a part of itself is named", () => {

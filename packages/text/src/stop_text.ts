@@ -5,7 +5,8 @@ import { ShapeError } from "../../core/mod.ts";
 import { showValue } from "../../core/src/errors.ts";
 
 /**
- * Cuts a text off before the first of several sequences. `generate` does so with its option `stop`; this is for text that
+ * Cuts a text off before the first of several sequences: the one that ends first, and of those that end together the
+ * longest. `generate` does so with its option `stop`; this is for text that
  * comes otherwise, as from `generateTokens` and a `textStream`.
  *
  * @example
@@ -48,9 +49,12 @@ export class StopText {
   push(text: string): string {
     if (this.#stopped) return "";
     const all = this.#held + text;
-    const at = this.#stops.map((stop) => all.indexOf(stop)).filter((index) => index >= 0);
-    this.#stopped = at.length > 0;
-    const end = this.#stopped ? Math.min(...at) : all.length - this.#beginnings(all);
+    const found = this.#stops.map((stop) => ({ at: all.indexOf(stop), length: stop.length })).filter(({ at }) =>
+      at >= 0
+    );
+    found.sort((a, b) => a.at + a.length - (b.at + b.length) || a.at - b.at);
+    this.#stopped = found.length > 0;
+    const end = found[0]?.at ?? all.length - this.#beginnings(all);
     this.#held = this.#stopped ? "" : all.slice(end);
     return all.slice(0, end);
   }

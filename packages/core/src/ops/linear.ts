@@ -32,7 +32,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   }
   return tidy(() => {
     const product = matmul(x, weight.t());
-    return bias === undefined ? product : product.add(bias);
+    return bias === undefined ? product : product.add(bias.to(product.dtype));
   });
 }
 

@@ -4,8 +4,9 @@ import { tidy } from "../memory.ts";
 import { sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { logSoftmax } from "./fused/softmax.ts";
+import { resultType } from "./primitives/binary.ts";
 import { gatherFor } from "./primitives/gather.ts";
-import { inWide } from "./wide.ts";
+import { inWide, wideOf } from "./wide.ts";
 
 /** How losses of rows become one number. */
 export type Reduction = "mean" | "sum" | "none";
@@ -63,16 +64,16 @@ export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntro
   if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
     throw new ShapeError(`Cannot crossEntropy with labelSmoothing ${labelSmoothing}: it lies between 0 and 1`);
   }
-  return tidy(() => {
+  return inWide(logits, logits.dtype, (wide) => {
     const counts = target.ne(ignoreIndex);
     const classes = target.maskedFill(counts.logicalNot(), 0).unsqueeze(1);
-    const logProbabilities = logSoftmax(logits, 1);
+    const logProbabilities = logSoftmax(wide, 1);
     const picked = gatherFor("crossEntropy", logProbabilities, 1, classes).squeeze(1).mul(-(1 - labelSmoothing));
     const smooth = labelSmoothing === 0 ? picked : picked.sub(logProbabilities.mean({ dim: 1 }).mul(labelSmoothing));
     const losses = smooth.maskedFill(counts.logicalNot(), 0);
     if (reduction === "none") return losses;
     if (reduction === "sum") return losses.sum();
-    return inWide(losses, losses.dtype, (rows) => rows.sum().div(counts.to(rows.dtype).sum()));
+    return losses.sum().div(counts.to(losses.dtype).sum());
   });
 }
 
@@ -85,10 +86,9 @@ export function mseLoss(a: Tensor, b: Tensor, options: { reduction?: Reduction }
     throw new ShapeError(`Cannot mseLoss ${showShape(a.shape)} with ${showShape(b.shape)}: shapes differ`);
   }
   return tidy(() => {
-    const difference = a.sub(b);
-    return inWide(difference, difference.dtype, (d) => {
-      const losses = d.square();
-      return reduction === "none" ? losses : reduction === "sum" ? losses.sum() : losses.mean();
-    });
+    const dtype = resultType(a, b);
+    const wide = wideOf(dtype);
+    const losses = a.to(wide).sub(b.to(wide)).square();
+    return (reduction === "none" ? losses : reduction === "sum" ? losses.sum() : losses.mean()).to(dtype);
   });
 }

@@ -21,7 +21,7 @@ fn exponent_of(x: f32) -> i32 {
   return i32((bitcast<u32>(x) >> 23u) & 255u) - 127;
 }
 
-// Whether x is 0, tiny or infinite.
+// Whether x is 0, tiny, infinite or NaN.
 fn is_edge(x: f32) -> bool {
   let exponent = (bitcast<u32>(x) >> 23u) & 255u;
   return exponent == 0u || exponent == 255u;
@@ -32,6 +32,7 @@ fn with_sign_of_product(magnitude: f32, a: f32, b: f32) -> f32 {
 }
 
 fn product_with_tiny(tiny: f32, x: f32) -> f32 {
+  if (is_nan(x)) { return nan(); }
   if (is_edge(x)) { return with_sign_of_product(select(0.0, infinity(), is_infinite(x)), tiny, x); }
   return scaled(tiny_count(tiny) * fraction_of(x), exponent_of(x) - 149);
 }
@@ -45,10 +46,12 @@ fn multiply(a: f32, b: f32) -> f32 {
 fn divide(a: f32, b: f32) -> f32 {
   if (is_tiny(a) && is_tiny(b)) { return tiny_count(a) / tiny_count(b); }
   if (is_tiny(a)) {
+    if (is_nan(b)) { return nan(); }
     if (is_edge(b)) { return with_sign_of_product(select(infinity(), 0.0, is_infinite(b)), a, b); }
     return scaled(tiny_count(a) / fraction_of(b), -149 - exponent_of(b));
   }
   if (is_tiny(b)) {
+    if (is_nan(a)) { return nan(); }
     if (is_edge(a)) { return with_sign_of_product(select(0.0, infinity(), is_infinite(a)), a, b); }
     return scaled(fraction_of(a) / tiny_count(b), exponent_of(a) + 149);
   }

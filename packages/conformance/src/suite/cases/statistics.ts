@@ -60,6 +60,13 @@ const HALVES: readonly Half[] = [
     slopes: [150, 0, 0, 0],
   },
   {
+    name: "mseLoss of a difference that bf16 rounds",
+    values: [256],
+    fn: (x) => core.mseLoss(x, core.full([1], 0.5, { dtype: x.dtype, backend: x.backend })),
+    want: 65280.25,
+    slopes: [511],
+  },
+  {
     name: "mseLoss of 70000",
     values: [2],
     times: 70000,
