@@ -42,11 +42,6 @@ export function asBytes(elements: Elements): Uint8Array {
   throw internalError("bytes do not lie in a Uint8Array");
 }
 
-/** Whether elements are bit patterns that must be widened before any arithmetic. */
-export function isHalf(dtype: DType): boolean {
-  return dtype === "f16" || dtype === "bf16";
-}
-
 /** What stores of one dtype hold, as a number; undefined where they hold the number itself. */
 export function widening(dtype: DType): ((stored: number) => number) | undefined {
   if (dtype === "f16") return f16ToF32;

@@ -6,7 +6,7 @@ import type { Kernel } from "../../core/src/backend.ts";
 import { contiguousStrides } from "../../core/src/layout.ts";
 import { numelOf } from "../../core/src/shape.ts";
 import { ScalarBuffer, type ScalarOperand } from "./buffer.ts";
-import { isHalf } from "./elements.ts";
+import { isHalf } from "../../core/src/dtype.ts";
 import { copyElements } from "./kernels/copy.ts";
 
 /** A contiguous f32 copy of any operand; of its leading dims, those that repeat elements (stride 0) still do. */

@@ -100,11 +100,6 @@ export function isSpread(dtype: DType): boolean {
   return dtype === "u8" || dtype === "bool";
 }
 
-/** Whether two elements share a word. */
-export function isHalf(dtype: DType): boolean {
-  return dtype === "f16" || dtype === "bf16";
-}
-
 /** Whether blocks begin within words, so that weights are packed: two blocks then lie in whole words. */
 export function isPackable(dtype: DType): boolean {
   const { blockSize, blockBytes } = dtypeInfo(dtype);

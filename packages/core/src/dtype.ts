@@ -97,6 +97,11 @@ export function isFloat(dtype: DType): boolean {
   return dtypeInfo(dtype).kind === "float";
 }
 
+/** @ignore Whether a dtype is a float of 16 bits: sums of such are made in f32. */
+export function isHalf(dtype: DType): boolean {
+  return dtype === "f16" || dtype === "bf16";
+}
+
 /**
  * Bytes that `numel` elements take.
  *

@@ -15,9 +15,9 @@
  *     M = 32  f32 1.95   f16 1.83   q4_1 [576 -> 1536] 1.67   q4_1 [1536 -> 576] 1.77
  */
 import type { PrimitiveKernels } from "../../../core/src/backend.ts";
-import { isBlock, isFloat } from "../../../core/src/dtype.ts";
+import { isBlock, isFloat, isHalf } from "../../../core/src/dtype.ts";
 import type { ScalarBuffer, ScalarOperand } from "../buffer.ts";
-import { type Elements, isHalf } from "../elements.ts";
+import type { Elements } from "../elements.ts";
 import { toF32, viaF32 } from "../halves.ts";
 import { Walk } from "../walk.ts";
 import { multiplyF32 } from "./matmul_f32.ts";

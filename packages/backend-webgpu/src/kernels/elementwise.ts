@@ -6,9 +6,9 @@
  *     pairs    f16 and bf16 without gaps, in whole words: an invocation makes two
  *     halves   f16 and bf16 in any view: atomic operations keep the other half of a word
  */
-import type { DType } from "../../../core/src/dtype.ts";
+import { type DType, isHalf } from "../../../core/src/dtype.ts";
 import { numelOf } from "../../../core/src/shape.ts";
-import { isHalf, type WebGpuOperand } from "../buffer.ts";
+import type { WebGpuOperand } from "../buffer.ts";
 import type { Gpu } from "../gpu.ts";
 import { Shader, Shaders } from "../shader.ts";
 import ELEMENTS from "../wgsl/elements.wgsl" with { type: "text" };

@@ -2,10 +2,10 @@
  * Memory that a kernel needs for itself, given back as soon as the work on it is recorded: recorded work runs in order.
  * Kernels that write elements singly leave f16 and bf16, two a word, to a copy from f32.
  */
-import type { DType } from "../../../core/src/dtype.ts";
+import { type DType, isHalf } from "../../../core/src/dtype.ts";
 import { contiguousStrides } from "../../../core/src/layout.ts";
 import { numelOf } from "../../../core/src/shape.ts";
-import { isHalf, type WebGpuOperand } from "../buffer.ts";
+import type { WebGpuOperand } from "../buffer.ts";
 import type { Gpu } from "../gpu.ts";
 import { copyElements } from "./copy/copy.ts";
 

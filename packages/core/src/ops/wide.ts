@@ -2,10 +2,9 @@
  * Compositions on halves, in f32: their sums and squares may pass 65504, the largest f16, where their results do not, and
  * each op would round what the next one takes.
  */
-import type { DType } from "../dtype.ts";
+import { type DType, isHalf } from "../dtype.ts";
 import { tidy } from "../memory.ts";
 import type { Tensor } from "../tensor.ts";
-import { isHalf } from "./primitives/binary.ts";
 
 /** The dtype that a composition on `dtype` is computed in. */
 export function wideOf(dtype: DType): DType {

@@ -2,8 +2,8 @@
  * The shaders of matmul: a variant, and how it reads each operand. An operand is read in quads where its elements lie
  * together along a dim, four to a quad, and an element at a time otherwise; a reader gives blocks of 4 x 4 either way.
  */
-import { type DType, isBlock } from "../../../../core/src/dtype.ts";
-import { isHalf, type WebGpuOperand } from "../../buffer.ts";
+import { type DType, isBlock, isHalf } from "../../../../core/src/dtype.ts";
+import type { WebGpuOperand } from "../../buffer.ts";
 import { Shader, Shaders } from "../../shader.ts";
 import SUM from "../../wgsl/sum.wgsl" with { type: "text" };
 import { elementConstant, elementFiles } from "../decoding.ts";

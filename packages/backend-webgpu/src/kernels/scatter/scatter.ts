@@ -13,9 +13,9 @@
  * a word, each loop after 65,535 turns.
  */
 import type { IndexAttrs, PrimitiveKernels } from "../../../../core/src/backend.ts";
-import { type DType, isFloat } from "../../../../core/src/dtype.ts";
+import { type DType, isFloat, isHalf } from "../../../../core/src/dtype.ts";
 import { numelOf } from "../../../../core/src/shape.ts";
-import { isHalf, type WebGpuBuffer, type WebGpuOperand } from "../../buffer.ts";
+import type { WebGpuBuffer, WebGpuOperand } from "../../buffer.ts";
 import type { Gpu } from "../../gpu.ts";
 import { Shader, Shaders } from "../../shader.ts";
 import INDEX from "../../wgsl/check_index.wgsl" with { type: "text" };

@@ -13,7 +13,7 @@
  */
 import type { BinaryOp } from "../../backend.ts";
 import { call, checkTensor } from "../../dispatch.ts";
-import { type DType, dtypeInfo, promoteTypes } from "../../dtype.ts";
+import { type DType, dtypeInfo, isHalf, promoteTypes } from "../../dtype.ts";
 import { DTypeError, showShape } from "../../errors.ts";
 import { record, type Vjp } from "../../grad/node.ts";
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "../../half.ts";
@@ -69,11 +69,6 @@ function termFor(op: BinaryOp, value: number, x: Tensor): Tensor {
     );
   }
   return filled(x.backend, [], dtype, wrapped);
-}
-
-/** Whether a dtype is one of the two halves. */
-export function isHalf(dtype: DType): boolean {
-  return dtype === "f16" || dtype === "bf16";
 }
 
 /** Whether a float dtype holds a number as well as f32 does. */
